@@ -1,0 +1,152 @@
+"""What differs between machines, kernels and file systems, as plain values.
+
+The rules of the course hold everywhere; these numbers and switches say where kernels part company. A named profile
+sets all of them: `KernelConfig.named("modern")` is Linux 6.18 with ext4, `"classic"` a long-term kernel (5.15).
+`KernelConfig.of_this_machine()` takes what Linux tells about the machine under the notebook.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+from mmaplab.constants import PAGE_SIZE, RLIM_INFINITY, TASK_SIZE
+
+
+@dataclass(frozen=True)
+class KernelConfig:
+    """One machine. Sizes ending in `_bytes` are bytes, those ending in `_pages` pages, `_seconds` seconds."""
+
+    # memory management
+    page_size: int = PAGE_SIZE
+    fault_around_bytes: int = 65536
+    """A read fault maps the cached pages of a window of this size; debugfs fault_around_bytes."""
+    memory_pages: int | None = None
+    """Frames of the machine, or of the memory limit; None for no limit."""
+    max_map_count: int = 65530
+    overcommit_memory: int = 0
+    commit_limit_bytes: int = 64 << 30
+    """The largest single private writable mapping that overcommit mode 0 grants: total memory and swap."""
+    mmap_base: int = 0x7FFF_F7FF_F000
+    """Un-hinted mappings are placed below this address, the highest first."""
+    task_size: int = TASK_SIZE
+    mmap_min_addr: int = 65536
+    start_brk: int = 0x5555_5555_9000
+    cpus: int = 2
+    tlb_entries: int = 1536
+
+    # readahead of the disk
+    ra_pages: int = 32
+    """Readahead window of the device; /sys/block/*/queue/read_ahead_kb over 4."""
+    io_pages: int = 256
+    """Largest request of the device; /sys/block/*/queue/max_sectors_kb over 4."""
+
+    # file system
+    file_system: str = "ext4"
+    large_folios: bool = True
+    """ext4 keeps large writes and streams in folios of many pages (6.16 and later)."""
+    disk_pages: int | None = None
+    """Blocks of the disk, or pages of the tmpfs; None for no limit."""
+
+    # what newer kernels do
+    map_whole_folio: bool = True
+    """A fault maps the whole large folio that it hits (6.18 and later)."""
+    eof_quirk: bool = True
+    """Fault-around maps nothing when the last folio of an ext4 file meets a missing page table (6.18)."""
+    thp_align_anon: str = "multiple"
+    """Which un-hinted private anonymous mappings start on 2 MiB: 'multiple' of 2 MiB, 'larger' than it, or 'never'."""
+    thp_align_file: bool = True
+    mremap_multi: bool = True
+    """mremap with MREMAP_FIXED and an unchanged size may move several areas at once (6.17 and later)."""
+    merge_unfaulted: bool = True
+    """An area with anonymous pages may merge with a neighbour that has none when its flags change (6.16 and later)."""
+    async_hit_is_minor: bool = True
+    """Touching the readahead marker page is a minor fault (6.4 and later)."""
+    ra_align_end: bool = True
+    """Asynchronous readahead ends on a folio boundary (6.16 and later)."""
+    exec_only_readable: bool = True
+    """PROT_EXEC alone is readable; False on processors with protection keys."""
+    pt_reclaim: bool = True
+    """madvise(MADV_DONTNEED) frees page tables that it empties (6.14 and later)."""
+
+    # rights of the processes
+    cap_sys_rawio: bool = True
+    cap_ipc_lock: bool = True
+    rlimit_memlock: int = 8 << 20
+    rlimit_as: int = RLIM_INFINITY
+    rlimit_data: int = RLIM_INFINITY
+
+    # write-back
+    dirty_expire_seconds: float = 30.0
+    flush_tick_seconds: float = 5.0
+    commit_seconds: float = 5.0
+    """The journal commits names and sizes this often."""
+
+    def __post_init__(self) -> None:
+        if self.page_size != PAGE_SIZE:
+            raise ValueError(f"page_size is {self.page_size}: the model is built for pages of {PAGE_SIZE} bytes")
+        if self.file_system not in ("ext4", "tmpfs"):
+            raise ValueError(f"file_system is {self.file_system!r}: the model knows 'ext4' and 'tmpfs'")
+        if self.fault_around_bytes % PAGE_SIZE or self.fault_around_bytes & (self.fault_around_bytes - 1):
+            raise ValueError(f"fault_around_bytes is {self.fault_around_bytes}: give a power of two of whole pages")
+        if self.thp_align_anon not in ("multiple", "larger", "never"):
+            raise ValueError(f"thp_align_anon is {self.thp_align_anon!r}: give 'multiple', 'larger' or 'never'")
+        if self.cpus < 1:
+            raise ValueError(f"cpus is {self.cpus}: a machine has at least one")
+
+    @property
+    def fault_around_pages(self) -> int:
+        """Pages in the window of fault-around; 1 switches it off."""
+        return max(1, self.fault_around_bytes // PAGE_SIZE)
+
+    @staticmethod
+    def named(name: str) -> KernelConfig:
+        """Return a profile: 'modern' (6.18, ext4), 'classic' (5.15, ext4), or either with '-tmpfs' behind it."""
+        base, _, file_system = name.partition("-")
+        if base not in PROFILES or file_system not in ("", "tmpfs"):
+            raise ValueError(f"no profile {name!r}: give one of {', '.join(PROFILES)}, or one with '-tmpfs' behind it")
+        return replace(PROFILES[base], file_system=file_system or "ext4")
+
+    @staticmethod
+    def of_this_machine(measured: Mapping[str, object] | None = None) -> KernelConfig:
+        """Return the profile nearest to the running kernel, with the `measured` fields set.
+
+        `measured` is what `mmaplab.real.probe` found out, by field name; unknown names are an error. Without Linux
+        the answer is 'modern'.
+        """
+        config = PROFILES["modern" if _release() >= (6, 18) else "classic"]
+        known = {f.name for f in fields(KernelConfig)}
+        unknown = set(measured or {}) - known
+        if unknown:
+            raise ValueError(f"KernelConfig has no field {min(unknown)!r}")
+        return replace(config, **dict(measured or {}))  # type: ignore[arg-type]
+
+
+def _release() -> tuple[int, int]:
+    """Return the (major, minor) version of the running Linux, or a high one where there is none."""
+    try:
+        system = os.uname()
+    except AttributeError:
+        return (99, 0)
+    if system.sysname != "Linux":
+        return (99, 0)
+    major, minor, *_ = system.release.split(".")
+    return (int(major), int("".join(c for c in minor if c.isdigit()) or 0))
+
+
+PROFILES: dict[str, KernelConfig] = {
+    "modern": KernelConfig(),
+    "classic": KernelConfig(
+        large_folios=False,
+        map_whole_folio=False,
+        eof_quirk=False,
+        thp_align_anon="never",
+        mremap_multi=False,
+        merge_unfaulted=False,
+        async_hit_is_minor=False,
+        ra_align_end=False,
+        pt_reclaim=False,
+    ),
+}
+"""The named profiles. 'classic' follows the version notes of each field; it was not compared with a live 5.15."""

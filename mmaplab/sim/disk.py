@@ -1,0 +1,92 @@
+"""The disk: what survives when the power goes.
+
+Per file: its blocks of one page each, its size and its name as last made durable. A block that was never written is a
+hole: it reads as zeros without any input or output.
+
+The two bounds that Linux has no say in live here too: how many blocks there are, and which of them are broken.
+Linux: the block layer and ext4 under it. Leaves out: the journal's own blocks, block sizes other than a page.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field
+
+from mmaplab.sim.events import DiskRead, DiskWrite, Trace
+
+
+@dataclass
+class DiskFile:
+    """What the disk knows of one file: `size` in bytes, `path` ("" when it has no name), blocks by page index."""
+
+    path: str
+    size: int = 0
+    blocks: dict[int, bytes] = field(default_factory=dict)
+
+
+class Disk:
+    """A device of blocks. `capacity` is the number of blocks it can hold, None for no limit."""
+
+    def __init__(self, trace: Trace, capacity: int | None = None) -> None:
+        self.trace, self.capacity = trace, capacity
+        self.files: dict[int, DiskFile] = {}
+        self.reserved: set[tuple[int, int]] = set()
+        """Blocks promised to pages that are dirty but not yet written (delayed allocation)."""
+        self.broken: set[tuple[int, int]] = set()
+        """(ino, index) of blocks that cannot be read or written."""
+
+    def has_block(self, ino: int, index: int) -> bool:
+        """Is there a block behind this file page, or a promise of one?"""
+        return index in self.files[ino].blocks or (ino, index) in self.reserved
+
+    def reserve(self, ino: int, index: int) -> None:
+        """Promise a block for a page that is about to become dirty; raises OSError(ENOSPC) when the disk is full."""
+        if self.has_block(ino, index):
+            return
+        if self.capacity is not None and self.used >= self.capacity:
+            raise OSError(errno.ENOSPC, f"the disk is full: all {self.capacity} blocks are in use")
+        self.reserved.add((ino, index))
+
+    @property
+    def used(self) -> int:
+        """Blocks in use or promised."""
+        return sum(len(f.blocks) for f in self.files.values()) + len(self.reserved)
+
+    def read_blocks(self, ino: int, index: int, npages: int) -> list[bytes | None]:
+        """Return `npages` blocks from page `index`, None for a hole; raises OSError(EIO) on a broken one."""
+        for i in range(index, index + npages):
+            if (ino, i) in self.broken:
+                raise OSError(errno.EIO, f"block {i} of the file cannot be read")
+        blocks = self.files[ino].blocks
+        data = [blocks.get(i) for i in range(index, index + npages)]
+        if any(block is not None for block in data):
+            self.trace.emit(DiskRead(ino, index, npages))
+        return data
+
+    def write_block(self, ino: int, index: int, data: bytes, why: str) -> None:
+        """Make one block durable; raises OSError(EIO) on a broken one."""
+        if (ino, index) in self.broken:
+            raise OSError(errno.EIO, f"block {index} of the file cannot be written")
+        self.reserved.discard((ino, index))
+        self.files[ino].blocks[index] = data
+        self.trace.emit(DiskWrite(ino, index, 1, why))
+
+    def commit(self, ino: int, path: str, size: int) -> None:
+        """Make the name and the size of a file durable (a journal commit); drops blocks beyond the size."""
+        record = self.files.setdefault(ino, DiskFile(path))
+        record.path, record.size = path, size
+        beyond = (size + 4095) >> 12
+        for index in [i for i in record.blocks if i >= beyond]:
+            del record.blocks[index]
+
+    def forget(self, ino: int, first: int = 0) -> None:
+        """Give up the promises, and (from page 0) the file itself: it has no name and no user any more."""
+        self.reserved = {(i, n) for i, n in self.reserved if i != ino or n < first}
+        if first == 0:
+            self.files.pop(ino, None)
+
+    def discard(self, ino: int, first: int, end: int) -> None:
+        """Free the blocks of pages [first, end): a hole."""
+        self.reserved = {(i, n) for i, n in self.reserved if i != ino or not first <= n < end}
+        for index in range(first, end):
+            self.files[ino].blocks.pop(index, None)

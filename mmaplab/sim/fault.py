@@ -1,0 +1,193 @@
+"""The page fault: from a translation that is missing to one that is there.
+
+    do_user_addr_fault     is there an area, and does it permit this?      no -> SIGSEGV
+      handle_mm_fault
+        handle_pte_fault   which of the five cases is it?
+          do_anonymous_page, do_read_fault, do_cow_fault, do_shared_fault, do_wp_page
+                           can the file supply the page?                   no -> SIGBUS
+      minor or major?      had the disk to be waited for?
+
+Linux: arch/x86/mm/fault.c, mm/memory.c, mm/gup.c (populate). Leaves out: locks, huge entries, NUMA hints, signals'
+delivery (the access raises an exception instead, and the process lives on).
+"""
+
+from __future__ import annotations
+
+import errno
+
+from mmaplab.constants import PAGE_SIZE, BusCode, SegvCode, VmFlags
+from mmaplab.interface import FatalSignal, fatal_signal
+from mmaplab.pte import PAGE_DIRTY, PAGE_RW, pte_present, pte_user, pte_write
+from mmaplab.sim.anon import do_anonymous_page
+from mmaplab.sim.events import PageFault, Signal
+from mmaplab.sim.filefault import do_cow_fault, do_read_fault, do_shared_fault
+from mmaplab.sim.memory import OutOfMemory
+from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, FaultResult, MmStruct, TaskStruct, VmArea, VmFault
+from mmaplab.sim.vma import STACK_GUARD_GAP, vma_adjust
+
+SIGBUS, SIGSEGV, SIGKILL = 7, 11, 9
+
+
+def do_user_addr_fault(task: TaskStruct, addr: int, want: str) -> None:
+    """Make the access possible, or raise the signal that answers it. Counts the fault as minor or major.
+
+    Linux: do_user_addr_fault, arch/x86/mm/fault.c; mm_account_fault, mm/memory.c.
+    """
+    mm = mm_of(task)
+    with mm.trace.span(PageFault(task.pid, mm.mm, addr, want)) as span:
+        vma = mm.slots.find_vma(mm, addr)
+        if vma is None or (addr < vma.vm_start and not expand_stack(vma, addr)):
+            raise bad_area(task, addr, SegvCode.SEGV_MAPERR)
+        if access_error(vma, addr, want):
+            raise bad_area(task, addr, SegvCode.SEGV_ACCERR)
+        vmf = VmFault(vma, addr, want)
+        result = retry_until_done(vmf)
+        if result.failed:
+            raise fault_signal(task, addr, result)
+        span.outcome = "major" if result & FaultResult.VM_FAULT_MAJOR or vmf.tried else "minor"
+        mm.trace.count_fault(task.pid, span.outcome)
+
+
+def retry_until_done(vmf: VmFault) -> FaultResult:
+    """Handle the fault, again whenever it had to wait. Its second wait, and a wait for the disk, make it major.
+
+    The first attempt holds only the area's lock and may be repeated without being marked (6.4 and later).
+    """
+    mm = vmf.vma.vm_mm
+    marked = not mm.config.async_hit_is_minor
+    while True:
+        try:
+            result = FaultResult(mm.slots.handle_mm_fault(vmf))
+        except OutOfMemory:
+            return FaultResult.VM_FAULT_OOM
+        if not result & FaultResult.VM_FAULT_RETRY:
+            return result
+        if marked or result & FaultResult.VM_FAULT_MAJOR:
+            vmf.tried = True
+        marked = True
+
+
+def handle_mm_fault(vmf: VmFault) -> FaultResult:
+    """Bring in the page of one fault. Linux: handle_mm_fault, __handle_mm_fault, mm/memory.c.
+
+    Leaves out: the walk down to the entry, which `PageTable` does, and huge entries on the way.
+    """
+    return handle_pte_fault(vmf)
+
+
+def handle_pte_fault(vmf: VmFault) -> FaultResult:
+    """Which case is it? Linux: handle_pte_fault, mm/memory.c."""
+    vma, mm = vmf.vma, vmf.vma.vm_mm
+    pte = mm.pgd.get_pte(vmf.address)
+    if not pte_present(pte):
+        if vma.is_anonymous:
+            return do_anonymous_page(vmf)  # memory with no file
+        if not vmf.write:
+            return do_read_fault(vmf)  # map the file's page
+        if not vma.shared:
+            return do_cow_fault(vmf)  # private: copy at once
+        return do_shared_fault(vmf)  # shared: the file's page becomes dirty
+    if vmf.write and not pte_write(pte):
+        return FaultResult(mm.slots.do_wp_page(vmf))  # present, write-protected
+    mm.pgd.set_pte(vmf.address, pte | (PAGE_DIRTY if vmf.write else 0))
+    mm.flush_tlb_range(vmf.address, vmf.address + PAGE_SIZE)
+    return FaultResult.VM_FAULT_DONE  # permitted already: a processor's copy was stale
+
+
+# ---------------------------------------------------------------- may it?
+
+
+def access_error(vma: VmArea, addr: int, want: str) -> bool:
+    """Does the area forbid the access? Linux: access_error, arch/x86/mm/fault.c.
+
+    A fetch from a page that is not present is first handled like a load: only a present page shows that it must
+    not be executed.
+    """
+    if want == "store":
+        return not vma.vm_flags & VmFlags.VM_WRITE
+    pte = vma.vm_mm.pgd.get_pte(addr)
+    if pte_present(pte) and pte_user(pte):  # it is there, and still the processor refused
+        return not vma.vm_flags & VmFlags.VM_EXEC if want == "execute" else False
+    return not vma.vm_flags & VM_ACCESS_FLAGS
+
+
+def expand_stack(vma: VmArea, addr: int) -> bool:
+    """Let an area that grows downwards reach `addr`; False where it may not. Linux: expand_stack, mm/vma.c."""
+    if not vma.vm_flags & VmFlags.VM_GROWSDOWN:
+        return False
+    mm = vma.vm_mm
+    start = addr & -PAGE_SIZE
+    below = mm.mm_mt.prev(vma)
+    if below is not None and below.vm_flags & VM_ACCESS_FLAGS and start - below.vm_end < STACK_GUARD_GAP:
+        return False
+    vma_adjust(vma, start=start)
+    return True
+
+
+# ---------------------------------------------------------------- how it ends
+
+
+def bad_area(task: TaskStruct, addr: int, code: int) -> FatalSignal:
+    """Return the SIGSEGV for an access that the address space does not allow. Linux: bad_area, bad_area_access_error."""
+    return send_signal(task, SIGSEGV, int(code), addr)
+
+
+def fault_signal(task: TaskStruct, addr: int, result: FaultResult) -> FatalSignal:
+    """Return the signal for a page that cannot be supplied. Linux: do_sigbus, pagefault_out_of_memory."""
+    if result & FaultResult.VM_FAULT_OOM:
+        return send_signal(task, SIGKILL, 0, addr)
+    if result & FaultResult.VM_FAULT_SIGSEGV:
+        return send_signal(task, SIGSEGV, int(SegvCode.SEGV_ACCERR), addr)
+    return send_signal(task, SIGBUS, int(BusCode.BUS_ADRERR), addr)
+
+
+def send_signal(task: TaskStruct, signo: int, code: int, addr: int) -> FatalSignal:
+    """Say in the trace that the process gets a signal, and return the exception to raise. Linux: force_sig_fault."""
+    mm_of(task).trace.emit(Signal(task.pid, signo, code, addr))
+    return fatal_signal(signo, code, addr)
+
+
+def mm_of(task: TaskStruct) -> MmStruct:
+    """Return the address space of a living task; raises ProcessLookupError for one that has exited."""
+    if task.mm is None:
+        raise ProcessLookupError(errno.ESRCH, f"process {task.pid} has exited")
+    return task.mm
+
+
+# ---------------------------------------------------------------- asked by the kernel itself
+
+
+def populate_range(task: TaskStruct, vma: VmArea, start: int, end: int, write: bool, waits_count: bool = False) -> int:
+    """Fault in the pages of [start, end), a part of `vma`, in order; returns 0 or the errno that stopped it.
+
+    `write` asks for pages that can be stored to. With `waits_count`, a page that the disk was waited for counts as a
+    major fault (madvise); otherwise every one is minor, for the repeated fault does not know that it is one
+    (mlock, MAP_POPULATE). Linux: populate_vma_page_range, faultin_page_range, mm/gup.c.
+    """
+    for addr in range(start & -PAGE_SIZE, end, PAGE_SIZE):
+        while not gup_can_follow(vma, addr, write):
+            vmf = VmFault(vma, addr, "store" if write else "load", populate=True)
+            result = retry_until_done(vmf)
+            if result & FaultResult.VM_FAULT_OOM:
+                return errno.ENOMEM
+            if result.failed:
+                return errno.EFAULT
+            major = waits_count and (vmf.tried or bool(result & FaultResult.VM_FAULT_MAJOR))
+            vma.vm_mm.trace.count_fault(task.pid, "major" if major else "minor")
+    return 0
+
+
+def gup_can_follow(vma: VmArea, addr: int, write: bool) -> bool:
+    """Is the page there with the right that is asked for? A writable page is marked dirty on the way.
+
+    Linux: follow_page_pte, mm/gup.c.
+    """
+    pte = vma.vm_mm.pgd.get_pte(addr)
+    if not pte_present(pte) or not pte_user(pte):
+        return False
+    if not write:
+        return True
+    if pte & PAGE_RW:
+        vma.vm_mm.pgd.set_pte(addr, pte | PAGE_DIRTY)
+        return True
+    return False

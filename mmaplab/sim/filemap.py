@@ -1,0 +1,336 @@
+"""Reading, writing and truncating a file through the page cache.
+
+    read():   disk --dma_in--> page cache --copy_to_user--> buffer
+    write():  buffer --copy_from_user--> page cache (dirty) ... --dma_out--> disk
+
+Linux: mm/filemap.c (filemap_read, generic_perform_write), mm/truncate.c, mm/shmem.c, fs/ext4/inode.c.
+Leaves out: direct pipes between files, quotas, journalled data, small blocks.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE
+from mmaplab.sim.file import File
+from mmaplab.sim.memory import ZEROS
+from mmaplab.sim.pagecache import (
+    MAX_PAGECACHE_ORDER,
+    Folio,
+    Inode,
+    filemap_add_folio,
+    filemap_get_folio,
+    filemap_remove_folio,
+    fill,
+    folio_clear_dirty,
+    folio_mark_dirty,
+    folio_mark_uptodate,
+    i_size_write,
+    read_folio,
+)
+from mmaplab.sim.readahead import PageCacheRa, page_cache_async_ra
+from mmaplab.sim.rmap import unmap_mapping_range
+
+MAX_LFS_FILESIZE = 2**63 - 1
+MAX_RW_COUNT = 0x7FFF_F000
+"""The most that one read or write moves: 2 GiB less a page."""
+
+
+# ---------------------------------------------------------------- read
+
+
+def filemap_read(file: File, pos: int, count: int, sync_ra: PageCacheRa) -> bytes:
+    """Return up to `count` bytes from `pos`, read through the page cache. Raises OSError(EIO).
+
+    Linux: filemap_read, mm/filemap.c; for tmpfs shmem_file_read_iter, mm/shmem.c.
+    """
+    inode = file.f_inode
+    end, parts = pos + count, []
+    try:
+        while pos < min(end, inode.i_size):
+            index = pos >> PAGE_SHIFT
+            offset = pos % PAGE_SIZE
+            nbytes = min(PAGE_SIZE - offset, end - pos, inode.i_size - pos)
+            parts.append(_read_page(file, index, offset, nbytes, end, sync_ra))
+            pos += nbytes
+    except OSError:
+        if not parts:
+            raise
+    if inode.i_sb.on_disk and parts:
+        file.f_ra.prev_pos = pos
+    return b"".join(parts)
+
+
+def _read_page(file: File, index: int, offset: int, nbytes: int, end: int, sync_ra: PageCacheRa) -> bytes:
+    """Copy `nbytes` bytes of one file page to the user's buffer."""
+    inode = file.f_inode
+    memory = inode.i_sb.memory
+    folio: Folio | None = None
+    if inode.i_sb.on_disk:
+        folio = filemap_get_pages(file, index, (end + PAGE_SIZE - 1) >> PAGE_SHIFT, sync_ra)
+    else:
+        folio = filemap_get_folio(inode.i_mapping, index)
+    if folio is None:  # a hole of a tmpfs file: the zero page serves
+        return memory.copy("copy_to_user", ZEROS[:nbytes], source=memory.zero_page)
+    page = folio.page(index)
+    return memory.copy("copy_to_user", page.data[offset : offset + nbytes], source=page)
+
+
+def filemap_get_pages(file: File, index: int, last_index: int, sync_ra: PageCacheRa) -> Folio:
+    """Return the uptodate folio of page `index`; a miss reads ahead, and so does the mark.
+
+    `last_index` is the page behind the request. Linux: filemap_get_pages, mm/filemap.c.
+    """
+    mapping = file.f_inode.i_mapping
+    folio = filemap_get_folio(mapping, index)
+    if folio is None:
+        if file.f_inode.i_sb.config.ra_pages:
+            sync_ra(file, index, last_index - index)
+        folio = mapping.i_pages.get(index)
+    if folio is None:
+        folio = filemap_add_folio(mapping, index)
+        assert folio is not None
+    if folio.readahead:
+        page_cache_async_ra(file, folio, folio.index, last_index - folio.index)
+    if not folio.uptodate:
+        read_folio(folio)
+    return folio
+
+
+# ---------------------------------------------------------------- write
+
+
+def generic_perform_write(file: File, pos: int, data: bytes, now: float) -> int:
+    """Copy `data` into the page cache at `pos`; returns the bytes that went in. Raises OSError(ENOSPC, EIO).
+
+    Linux: generic_perform_write, mm/filemap.c; ext4_da_write_begin and ext4_da_write_end, fs/ext4/inode.c.
+    """
+    inode = file.f_inode
+    if inode.i_sb.on_disk and pos >= inode.i_size:
+        zero_partial_tail(inode, pos)
+    written = 0
+    while written < len(data):
+        at = pos + written
+        try:
+            folio = write_begin(inode, at >> PAGE_SHIFT, at % PAGE_SIZE, len(data) - written)
+        except OSError:
+            if written:
+                break
+            raise
+        nbytes = min(len(data) - written, folio.end * PAGE_SIZE - at)
+        _copy_into(inode, folio, at, data[written : written + nbytes])
+        folio_mark_uptodate(folio)
+        folio_mark_dirty(folio, now)
+        written += nbytes
+        if at + nbytes > inode.i_size:
+            i_size_write(inode, at + nbytes)
+    return written
+
+
+def write_begin(inode: Inode, index: int, offset: int, length: int) -> Folio:
+    """Return the folio that a write of `length` bytes at `offset` in page `index` goes to, ready to be written.
+
+    A page that is written only in part is first made uptodate. Linux: ext4_da_write_begin, shmem_write_begin.
+    """
+    sb = inode.i_sb
+    folio = filemap_get_folio(inode.i_mapping, index)
+    fresh = folio is None
+    if folio is None:
+        folio = _new_folio(inode, index, length)
+    if sb.on_disk:
+        try:
+            _reserve_blocks(inode, folio, index, offset, length)
+        except OSError:
+            if fresh:
+                filemap_remove_folio(folio)
+            raise
+    covered = index == folio.index and offset == 0 and length >= len(folio.pages) * PAGE_SIZE
+    if not folio.uptodate and not folio.stub and not covered:
+        if sb.on_disk:
+            fill(folio)
+        else:
+            sb.memory.clear(folio.pages[0])
+    return folio
+
+
+def _reserve_blocks(inode: Inode, folio: Folio, index: int, offset: int, length: int) -> None:
+    """Promise a block for every page that the write touches (delayed allocation); raises OSError(ENOSPC)."""
+    last = min(folio.end - 1, index + ((offset + length - 1) >> PAGE_SHIFT))
+    for i in range(index, last + 1):
+        inode.i_sb.disk.reserve(inode.ino, i)
+
+
+def _new_folio(inode: Inode, index: int, length: int) -> Folio:
+    """Add a folio as large as the write asks for, as the alignment of `index` allows and as fits beside the others.
+
+    Linux: __filemap_get_folio with FGP_WRITEBEGIN, mm/filemap.c.
+    """
+    sb = inode.i_sb
+    if not sb.on_disk:
+        return shmem_add_folio(inode, index)
+    order = 0
+    if sb.large_folios and length >= PAGE_SIZE:
+        order = min(length.bit_length() - 1 - PAGE_SHIFT, MAX_PAGECACHE_ORDER)
+        if index & ((1 << order) - 1):
+            order = (index & -index).bit_length() - 1
+    while True:
+        folio = filemap_add_folio(inode.i_mapping, index, order)
+        if folio is not None:
+            return folio
+        order -= 1
+
+
+def _copy_into(inode: Inode, folio: Folio, pos: int, data: bytes) -> None:
+    """Copy a user's bytes into the pages of a folio."""
+    done = 0
+    while done < len(data):
+        index, offset = (pos + done) >> PAGE_SHIFT, (pos + done) % PAGE_SIZE
+        piece = data[done : done + PAGE_SIZE - offset]
+        inode.i_sb.memory.copy("copy_from_user", piece, folio.page(index), offset)
+        done += len(piece)
+
+
+# ---------------------------------------------------------------- tmpfs
+
+
+def shmem_add_folio(inode: Inode, index: int) -> Folio:
+    """Give a tmpfs file a page; raises OSError(ENOSPC) when the file system is full. Linux: shmem_get_folio_gfp."""
+    sb = inode.i_sb
+    limit = sb.config.disk_pages
+    if limit is not None and sb.pages_in_use >= limit:
+        raise OSError(errno.ENOSPC, f"the tmpfs is full: all {limit} pages are in use")
+    folio = filemap_add_folio(inode.i_mapping, index)
+    assert folio is not None
+    return folio
+
+
+def shmem_get_folio(inode: Inode, index: int) -> Folio:
+    """Return the folio of page `index`, made of zeros where there was a hole. Raises OSError(ENOSPC).
+
+    Linux: shmem_get_folio(SGP_CACHE), mm/shmem.c.
+    """
+    folio = filemap_get_folio(inode.i_mapping, index)
+    if folio is None:
+        folio = shmem_add_folio(inode, index)
+        inode.i_sb.memory.clear(folio.pages[0])
+    folio_mark_uptodate(folio)
+    return folio
+
+
+# ---------------------------------------------------------------- truncate
+
+
+def do_truncate(inode: Inode, length: int, now: float) -> None:
+    """Set a file's size: pages beyond it leave every process and the cache, the last one's tail becomes zero.
+
+    Linux: do_truncate, truncate_setsize; ext4_setattr, shmem_setattr.
+    """
+    old = inode.i_size
+    if inode.i_sb.on_disk:
+        if length <= old:
+            ext4_block_truncate_page(inode, length, now)
+        else:
+            ext4_block_truncate_page(inode, old, now)
+    if length != old:
+        i_size_write(inode, length)
+    if length <= old:
+        truncate_pagecache(inode, length, now)
+
+
+def truncate_pagecache(inode: Inode, length: int, now: float) -> None:
+    """Take everything beyond `length` out of page tables and page cache. Linux: truncate_pagecache, mm/truncate.c."""
+    first = (length + PAGE_SIZE - 1) >> PAGE_SHIFT
+    unmap_mapping_range(inode.i_mapping, first)
+    for folio in inode.i_mapping.folios(first):
+        truncate_folio(inode, folio, first)
+    if not inode.i_sb.on_disk:
+        _shmem_zero_partial(inode, length, now)
+    inode.i_sb.disk.reserved = {(i, n) for i, n in inode.i_sb.disk.reserved if i != inode.ino or n < first}
+
+
+def truncate_folio(inode: Inode, folio: Folio, first: int) -> None:
+    """Remove a folio whose pages lie from page `first` on; one that straddles it is split.
+
+    Linux: truncate_inode_folio, truncate_inode_partial_folio (split_huge_page).
+    """
+    if folio.index >= first:
+        folio_clear_dirty(folio)
+        filemap_remove_folio(folio)
+        return
+    split_folio(folio)
+    for part in inode.i_mapping.folios(first):
+        if part.index < folio.end:
+            folio_clear_dirty(part)
+            filemap_remove_folio(part)
+
+
+def split_folio(folio: Folio) -> None:
+    """Make single pages of a large folio of which only a part goes. Linux: split_folio, mm/huge_memory.c."""
+    mapping = folio.mapping
+    for index, page in enumerate(folio.pages, folio.index):
+        part = Folio(mapping, index, 0, [page])
+        part.uptodate, part.dirty, part.dirtied_at = folio.uptodate, folio.dirty, folio.dirtied_at
+        page.folio = part
+        mapping.i_pages[index] = part
+
+
+def _shmem_zero_partial(inode: Inode, length: int, now: float) -> None:
+    """Clear the tail of a tmpfs file's last page, where it is cached. Linux: shmem_undo_range."""
+    tail = length % PAGE_SIZE
+    folio = inode.i_mapping.i_pages.get(length >> PAGE_SHIFT)
+    if tail and folio is not None:
+        inode.i_sb.memory.clear(folio.pages[0], tail, PAGE_SIZE - tail)
+        folio_mark_dirty(folio, now)
+
+
+def zero_partial_tail(inode: Inode, pos: int) -> None:
+    """A write starts at or behind the end of the file: what lay behind the end in the last page becomes zero.
+
+    Linux: ext4_zero_partial_blocks, iomap's and ext4's zeroing before an extending write.
+    """
+    tail = inode.i_size % PAGE_SIZE
+    folio = inode.i_mapping.i_pages.get(inode.i_size >> PAGE_SHIFT)
+    if tail and folio is not None and folio.uptodate:
+        page = folio.page(inode.i_size >> PAGE_SHIFT)
+        if any(page.data[tail:]):
+            inode.i_sb.memory.clear(page, tail, PAGE_SIZE - tail)
+
+
+def ext4_block_truncate_page(inode: Inode, length: int, now: float) -> None:
+    """Clear the page that `length` falls into, from there on; an uncached hole becomes a stub.
+
+    The page is put into the cache for it. Behind a hole there is no block to clear, so the page stays *not uptodate*:
+    mincore, readahead and fault-around do not count it as cached. Linux: ext4_block_truncate_page, fs/ext4/inode.c.
+    """
+    tail = length % PAGE_SIZE
+    if not tail:
+        return
+    index = length >> PAGE_SHIFT
+    has_block = inode.i_sb.disk.has_block(inode.ino, index)
+    folio = inode.i_mapping.i_pages.get(index)
+    if folio is None:
+        folio = filemap_add_folio(inode.i_mapping, index)
+        assert folio is not None
+        fill(folio)
+        folio.stub = True
+    elif not has_block:
+        return
+    if has_block:
+        inode.i_sb.memory.clear(folio.page(index), tail, PAGE_SIZE - tail)
+        folio_mark_dirty(folio, now)
+
+
+def punch_hole(inode: Inode, first: int, end: int) -> None:
+    """Make file pages [first, end) a hole: nothing cached, nothing mapped, nothing on the disk.
+
+    Linux: vfs_fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), truncate_pagecache_range.
+    """
+    unmap_mapping_range(inode.i_mapping, first, end)
+    for folio in inode.i_mapping.folios(first, end - 1):
+        if folio.index < first or folio.end > end:
+            split_folio(folio)
+    for folio in inode.i_mapping.folios(first, end - 1):
+        folio_clear_dirty(folio)
+        filemap_remove_folio(folio)
+    if inode.i_sb.on_disk:
+        inode.i_sb.disk.discard(inode.ino, first, end)

@@ -1,0 +1,379 @@
+"""mmap, munmap, mprotect and brk: areas come, go and change.
+
+    mmap(addr, length, prot, flags, fd, offset)
+        which flags?  is the request sound?        -> errno
+        where?        get_unmapped_area             phase 1: a range
+        what was there goes (MAP_FIXED)
+        a neighbour grows, or a new area is linked  phase 2: tied to the file and the offset
+        MAP_POPULATE faults the pages in now        phase 3, otherwise at the first touch
+
+Linux: mm/mmap.c, mm/vma.c, mm/mprotect.c. Leaves out: huge pages, protection keys, security modules, 32-bit ranges.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from mmaplab.constants import MAP_TYPE, PAGE_SHIFT, PAGE_SIZE, Map, Prot, Rlimit, VmFlags
+from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, PAGE_RW, PTE_PFN_MASK, pte_dirty, pte_pfn, pte_user
+from mmaplab.sim.fault import mm_of, populate_range
+from mmaplab.sim.file import File
+from mmaplab.sim.memory import ZERO_PFN
+from mmaplab.sim.merge import split_vma, vma_merge_new_range, vma_modify_flags
+from mmaplab.sim.mm import free_pgtables
+from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, TaskStruct, VmArea, vma_wants_writenotify
+from mmaplab.sim.pagecache import Inode
+from mmaplab.sim.vma import STACK_GUARD_GAP, find_vma_intersection, vma_link, vma_lookup, vma_unlink
+
+U64 = 2**64
+MAY = VmFlags.VM_MAYREAD | VmFlags.VM_MAYWRITE | VmFlags.VM_MAYEXEC
+LEGACY_MAP_MASK = 0xFF_FFFF & ~0x18_0000
+"""The flags that MAP_SHARED looks at; MAP_SHARED_VALIDATE refuses the others (less MAP_SYNC and NOREPLACE)."""
+VALIDATED = LEGACY_MAP_MASK | Map.MAP_FIXED_NOREPLACE
+
+
+def page_align(length: int) -> int:
+    """Return `length` rounded up to whole pages, in 64 bits: the largest values become 0. Linux: PAGE_ALIGN."""
+    return (length + PAGE_SIZE - 1) % U64 & -PAGE_SIZE
+
+
+def fail(code: int, message: str) -> OSError:
+    """Return the error of a system call."""
+    return OSError(code, message)
+
+
+# ---------------------------------------------------------------- mmap
+
+
+def do_mmap(
+    task: TaskStruct, addr: int, length: int, prot: int, flags: int, file: File | None, offset: int, shm: Inode | None
+) -> int:
+    """Map `length` bytes; returns the address. `shm` is the nameless file for shared anonymous memory.
+
+    Raises OSError: see `check_request`, `place`, `vm_flags_of` and `may_expand_vm`.
+    Linux: ksys_mmap_pgoff, do_mmap, mmap_region.
+    """
+    mm = mm_of(task)
+    pgoff, size = check_request(mm, length, flags, offset)
+    if flags & Map.MAP_HUGETLB:
+        raise fail(errno.EINVAL if file else errno.ENOMEM, "MAP_HUGETLB: no huge pages are set aside here")
+    anonymous_shared = file is None and flags & MAP_TYPE == Map.MAP_SHARED
+    addr = place(mm, addr, size, flags, file, pgoff, bool(anonymous_shared))
+    if flags & Map.MAP_LOCKED:
+        check_mlock(task, size)
+    vm_flags = vm_flags_of(mm, prot, flags, file)
+    if file is None:
+        pgoff = 0 if anonymous_shared else addr >> PAGE_SHIFT
+        file = File(0, shm, 2) if anonymous_shared and shm is not None else None
+    mmap_region(task, addr, size, vm_flags, pgoff, file)
+    if vm_flags & VmFlags.VM_LOCKED or flags & (Map.MAP_POPULATE | Map.MAP_NONBLOCK) == Map.MAP_POPULATE:
+        mm_populate(task, addr, addr + size, ignore_errors=True)
+    return addr
+
+
+def check_request(mm: MmStruct, length: int, flags: int, offset: int) -> tuple[int, int]:
+    """Return (file page, bytes rounded up); raises EINVAL, ENOMEM, EOVERFLOW in Linux's order."""
+    if length == 0:
+        raise fail(errno.EINVAL, "length is 0: an area has at least one byte")
+    size = page_align(length)
+    if size == 0:
+        raise fail(errno.ENOMEM, f"length {length:#x} does not fit into 64 bits when rounded up to pages")
+    pgoff = offset % U64 >> PAGE_SHIFT
+    if pgoff + (size >> PAGE_SHIFT) >= 2**52:
+        raise fail(errno.EOVERFLOW, f"offset {offset:#x} + length {length:#x} goes beyond the largest file")
+    if mm.map_count > mm.config.max_map_count:
+        raise fail(errno.ENOMEM, f"the process has {mm.map_count} areas, more than max_map_count")
+    return pgoff, size
+
+
+def place(mm: MmStruct, addr: int, size: int, flags: int, file: File | None, pgoff: int, shared: bool) -> int:
+    """Return where the area goes; raises ENOMEM, EINVAL, EPERM, EEXIST. Linux: get_unmapped_area, mm/mmap.c."""
+    config = mm.config
+    fixed = flags & (Map.MAP_FIXED | Map.MAP_FIXED_NOREPLACE)
+    if not fixed:
+        return int(mm.slots.get_unmapped_area(mm, size, addr, file, pgoff, shared))
+    if size > config.task_size or addr > config.task_size - size:
+        raise fail(errno.ENOMEM, f"{addr:#x} + {size:#x} lies beyond the end of user addresses")
+    if addr % PAGE_SIZE:
+        raise fail(errno.EINVAL, f"MAP_FIXED at {addr:#x}: not a multiple of the page size")
+    if addr < config.mmap_min_addr and not config.cap_sys_rawio:
+        raise fail(errno.EPERM, f"{addr:#x} lies below mmap_min_addr")
+    if flags & Map.MAP_FIXED_NOREPLACE and find_vma_intersection(mm, addr, addr + size) is not None:
+        raise fail(errno.EEXIST, f"[{addr:#x}, {addr + size:#x}) is not free")
+    return addr
+
+
+def vm_flags_of(mm: MmStruct, prot: int, flags: int, file: File | None) -> VmFlags:
+    """Return the area's flags; raises EINVAL, EACCES, ENODEV, EOPNOTSUPP. Linux: do_mmap, mm/mmap.c."""
+    vm_flags = VmFlags(prot & VM_ACCESS_FLAGS) | MAY
+    if flags & Map.MAP_GROWSDOWN:
+        vm_flags |= VmFlags.VM_GROWSDOWN
+    if flags & Map.MAP_LOCKED:
+        vm_flags |= VmFlags.VM_LOCKED
+    if flags & Map.MAP_STACK:
+        vm_flags |= VmFlags.VM_NOHUGEPAGE
+    kind = flags & MAP_TYPE
+    if file is not None:
+        vm_flags = _file_flags(vm_flags, prot, flags, file)
+    elif kind == Map.MAP_SHARED:
+        if vm_flags & VmFlags.VM_GROWSDOWN:
+            raise fail(errno.EINVAL, "shared memory cannot grow downwards")
+        vm_flags |= VmFlags.VM_SHARED | VmFlags.VM_MAYSHARE
+    elif kind != Map.MAP_PRIVATE:
+        raise fail(errno.EINVAL, "flags say neither MAP_SHARED nor MAP_PRIVATE")
+    if flags & Map.MAP_NORESERVE and mm.config.overcommit_memory != 2:
+        vm_flags |= VmFlags.VM_NORESERVE
+    return vm_flags
+
+
+def _file_flags(vm_flags: VmFlags, prot: int, flags: int, file: File) -> VmFlags:
+    """The part of `vm_flags_of` for files: open mode against protection."""
+    kind = flags & MAP_TYPE
+    if kind == Map.MAP_SHARED_VALIDATE and flags & ~VALIDATED:
+        raise fail(errno.EOPNOTSUPP, f"MAP_SHARED_VALIDATE does not know the flags {flags & ~VALIDATED:#x}")
+    if kind in (Map.MAP_SHARED, Map.MAP_SHARED_VALIDATE):
+        if prot & Prot.PROT_WRITE and not file.writable:
+            raise fail(errno.EACCES, "a shared writable mapping needs a descriptor opened for writing")
+        vm_flags |= VmFlags.VM_SHARED | VmFlags.VM_MAYSHARE
+        if not file.writable:  # never to be written: it only looks shared
+            vm_flags &= ~(VmFlags.VM_SHARED | VmFlags.VM_MAYWRITE)
+    elif kind != Map.MAP_PRIVATE:
+        raise fail(errno.EINVAL, "flags say neither MAP_SHARED nor MAP_PRIVATE")
+    if not file.readable:
+        raise fail(errno.EACCES, "every mapping of a file needs a descriptor opened for reading")
+    if file.f_inode.kind != "file":
+        raise fail(errno.ENODEV, f"a {file.f_inode.kind} cannot be mapped")
+    if vm_flags & VmFlags.VM_GROWSDOWN:
+        raise fail(errno.EINVAL, "a mapping of a file cannot grow downwards")
+    return vm_flags
+
+
+def mmap_region(task: TaskStruct, addr: int, size: int, flags: VmFlags, pgoff: int, file: File | None) -> VmArea:
+    """Make the area: clear the range, then let a neighbour grow or link a new one. Linux: mmap_region, mm/vma.c."""
+    mm = mm_of(task)
+    end = addr + size
+    replaced = sum(min(v.vm_end, end) - max(v.vm_start, addr) for v in mm.mm_mt.range(addr, end))
+    may_expand_vm(task, flags, size - replaced)
+    if flags & (VmFlags.VM_NORESERVE | VmFlags.VM_SHARED | VmFlags.VM_WRITE) == VmFlags.VM_WRITE:
+        vm_enough_memory(mm, size)
+        flags |= VmFlags.VM_ACCOUNT
+    if replaced:
+        do_munmap(task, addr, size)
+    merged = vma_merge_new_range(mm, addr, end, flags, pgoff, file)
+    if merged is not None:
+        return merged
+    vma = VmArea(mm, addr, end, flags, pgoff, file)
+    vma_link(vma)
+    return vma
+
+
+def may_expand_vm(task: TaskStruct, flags: VmFlags, size: int) -> None:
+    """Raise ENOMEM if the limits on address space or on data forbid `size` bytes more. Linux: may_expand_vm."""
+    mm = mm_of(task)
+    pages = size >> PAGE_SHIFT
+    if mm.total_vm + pages > task.rlimits[Rlimit.RLIMIT_AS] >> PAGE_SHIFT:
+        raise fail(errno.ENOMEM, f"RLIMIT_AS allows {task.rlimits[Rlimit.RLIMIT_AS]} bytes of address space")
+    if flags & (VmFlags.VM_WRITE | VmFlags.VM_SHARED) != VmFlags.VM_WRITE:
+        return
+    if mm.data_vm + pages > task.rlimits[Rlimit.RLIMIT_DATA] >> PAGE_SHIFT:
+        raise fail(errno.ENOMEM, f"RLIMIT_DATA allows {task.rlimits[Rlimit.RLIMIT_DATA]} bytes of data")
+
+
+def vm_enough_memory(mm: MmStruct, size: int) -> None:
+    """Raise ENOMEM for a promise that the machine could not keep at all. Linux: __vm_enough_memory, mm/util.c.
+
+    Leaves out: strict accounting (overcommit_memory 2).
+    """
+    if mm.config.overcommit_memory == 0 and size > mm.config.commit_limit_bytes:
+        raise fail(errno.ENOMEM, f"{size:#x} bytes of private memory are more than the machine has")
+
+
+def check_mlock(task: TaskStruct, size: int) -> None:
+    """Raise EPERM or EAGAIN where `size` more bytes must not be locked. Linux: can_do_mlock, mlock_future_ok."""
+    mm = mm_of(task)
+    limit = task.rlimits[Rlimit.RLIMIT_MEMLOCK]
+    if mm.config.cap_ipc_lock:
+        return
+    if limit == 0:
+        raise fail(errno.EPERM, "RLIMIT_MEMLOCK is 0")
+    if mm.locked_vm * PAGE_SIZE + size > limit:
+        raise fail(errno.EAGAIN, f"RLIMIT_MEMLOCK allows {limit} bytes")
+
+
+def mm_populate(task: TaskStruct, start: int, end: int, ignore_errors: bool) -> int:
+    """Fault in what is mapped of [start, end); returns 0 or an errno. Linux: __mm_populate, mm/gup.c."""
+    mm = mm_of(task)
+    for vma in mm.mm_mt.range(start, end):
+        error = populate_vma_page_range(task, vma, max(start, vma.vm_start), min(end, vma.vm_end))
+        if error and not ignore_errors:
+            return error
+    return 0
+
+
+def populate_vma_page_range(task: TaskStruct, vma: VmArea, start: int, end: int) -> int:
+    """Fault in pages of one area, with stores where it is private and writable; returns 0 or an errno.
+
+    Linux: populate_vma_page_range, mm/gup.c.
+    """
+    if not vma.vm_flags & VM_ACCESS_FLAGS:
+        return errno.EFAULT
+    write = vma.vm_flags & (VmFlags.VM_WRITE | VmFlags.VM_SHARED) == VmFlags.VM_WRITE
+    return populate_range(task, vma, start, end, write)
+
+
+# ---------------------------------------------------------------- munmap
+
+
+def do_munmap(task: TaskStruct, addr: int, length: int) -> None:
+    """Remove what is mapped in [addr, addr + length); holes are fine. Raises EINVAL, ENOMEM.
+
+    Areas that reach out of the range are split first. Linux: do_vmi_munmap, mm/vma.c.
+    """
+    mm = mm_of(task)
+    limit = mm.config.task_size
+    size = page_align(length)
+    if addr % PAGE_SIZE or addr > limit or length > limit - addr or size == 0:
+        raise fail(errno.EINVAL, f"munmap({addr:#x}, {length:#x}): not a range of whole pages of user addresses")
+    end = addr + size
+    first = vma_lookup(mm, addr)
+    if first is not None and first.vm_start < addr:
+        if end < first.vm_end and mm.map_count >= mm.config.max_map_count:
+            raise fail(errno.ENOMEM, "splitting the area would make more areas than max_map_count")
+        split_vma(first, addr, new_below=True)
+    last = vma_lookup(mm, end)
+    if last is not None and last.vm_start < end:
+        split_vma(last, end, new_below=False)
+    doomed = mm.mm_mt.range(addr, end)
+    for vma in doomed:
+        mm.slots.zap_page_range(vma, vma.vm_start, vma.vm_end)
+    for vma in doomed:
+        vma_unlink(vma)
+    if doomed:
+        free_pgtables(mm, addr, end)
+
+
+# ---------------------------------------------------------------- mprotect
+
+
+def do_mprotect(task: TaskStruct, addr: int, length: int, prot: int) -> None:
+    """Give [addr, addr + length) new rights, area by area; raises EINVAL, ENOMEM, EACCES with earlier areas changed.
+
+    Linux: do_mprotect_pkey, mm/mprotect.c.
+    """
+    mm = mm_of(task)
+    grows = prot & (Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP)
+    prot &= ~(Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP)
+    if grows == Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP or addr % PAGE_SIZE:
+        raise fail(errno.EINVAL, f"mprotect at {addr:#x}: not a multiple of the page size, or both PROT_GROWS flags")
+    if length == 0:
+        return
+    end = addr + page_align(length)
+    if end <= addr or end > U64 or page_align(length) == 0:
+        raise fail(errno.ENOMEM, f"{addr:#x} + {length:#x} wraps around")
+    if prot & ~(VM_ACCESS_FLAGS | Prot.PROT_SEM):
+        raise fail(errno.EINVAL, f"prot {prot:#x} has unknown bits")
+    vma = find_vma_intersection(mm, addr, end)
+    if vma is None:
+        raise fail(errno.ENOMEM, f"nothing is mapped at {addr:#x}")
+    if grows:
+        addr = _grown_start(vma, addr, grows)
+    elif vma.vm_start > addr:
+        raise fail(errno.ENOMEM, f"nothing is mapped at {addr:#x}")
+    while addr < end:
+        vma = vma_lookup(mm, addr)
+        if vma is None:
+            raise fail(errno.ENOMEM, f"nothing is mapped at {addr:#x}; what lies before it has changed")
+        stop = min(end, vma.vm_end)
+        flags = vma.vm_flags & ~VM_ACCESS_FLAGS | VmFlags(prot & VM_ACCESS_FLAGS)
+        if flags & ~(int(flags) >> 4) & VM_ACCESS_FLAGS:
+            raise fail(errno.EACCES, f"the area at {addr:#x} may never have the rights {prot:#x}")
+        mprotect_fixup(task, vma, addr, stop, flags)
+        addr = stop
+
+
+def _grown_start(vma: VmArea, addr: int, grows: int) -> int:
+    """Return where PROT_GROWSDOWN lets the change begin: at the start of the stack-like area."""
+    if grows == Prot.PROT_GROWSUP or not vma.vm_flags & VmFlags.VM_GROWSDOWN:
+        raise fail(errno.EINVAL, f"the area at {addr:#x} does not grow")
+    return vma.vm_start
+
+
+def mprotect_fixup(task: TaskStruct, vma: VmArea, start: int, end: int, flags: VmFlags) -> None:
+    """Change the flags of a part of an area, then its entries. Linux: mprotect_fixup, mm/mprotect.c."""
+    old = vma.vm_flags
+    if flags == old:
+        return
+    if flags & VmFlags.VM_WRITE:
+        private_read_only = VmFlags.VM_ACCOUNT | VmFlags.VM_WRITE | VmFlags.VM_SHARED | VmFlags.VM_NORESERVE
+        if not old & (VmFlags.VM_WRITE | VmFlags.VM_SHARED):
+            may_expand_vm(task, flags, end - start)  # it turns into data
+        if not old & private_read_only:
+            vm_enough_memory(mm_of(task), end - start)
+            flags |= VmFlags.VM_ACCOUNT
+    elif old & VmFlags.VM_ACCOUNT and vma.is_anonymous and vma.anon_vma is None:
+        flags &= ~VmFlags.VM_ACCOUNT
+    vma = vma_modify_flags(vma, start, end, flags)
+    change_protection(vma, start, end)
+    locked_private = VmFlags.VM_WRITE | VmFlags.VM_SHARED | VmFlags.VM_LOCKED
+    if old & locked_private == VmFlags.VM_LOCKED and flags & VmFlags.VM_WRITE:
+        populate_vma_page_range(task, vma, start, end)
+
+
+def change_protection(vma: VmArea, start: int, end: int) -> None:
+    """Give the entries of [start, end) the area's rights. Linux: change_pte_range, mm/mprotect.c."""
+    mm = vma.vm_mm
+    entries = list(mm.pgd.entries(start, end))
+    for addr, old in entries:
+        pte = old & (PTE_PFN_MASK | PAGE_ACCESSED | PAGE_DIRTY) | vma.vm_page_prot
+        if can_change_pte_writable(vma, pte):
+            pte |= PAGE_RW
+        mm.pgd.set_pte(addr, pte)
+    if entries:
+        mm.flush_tlb_range(start, end)
+
+
+def can_change_pte_writable(vma: VmArea, pte: int) -> bool:
+    """May the entry become writable at once, without a fault that would notice the first store?
+
+    Private: if the page belongs to this process alone. Shared: if the page is dirty already.
+    Linux: can_change_pte_writable, mm/mprotect.c.
+    """
+    if not vma.vm_flags & VmFlags.VM_WRITE or not pte_user(pte) or pte_pfn(pte) == ZERO_PFN:
+        return False
+    if vma.shared:
+        return vma_wants_writenotify(vma) and pte_dirty(pte)
+    page = vma.vm_mm.pgd.memory.pages[pte_pfn(pte)]
+    return page.anon and page.anon_exclusive
+
+
+# ---------------------------------------------------------------- brk
+
+
+def do_brk(task: TaskStruct, addr: int) -> int:
+    """Move the end of the heap to `addr` where that is possible; returns where it is. Linux: brk, mm/mmap.c."""
+    mm = mm_of(task)
+    limit = task.rlimits[Rlimit.RLIMIT_DATA]
+    if addr < mm.start_brk or addr - mm.start_brk > limit or addr >= mm.config.task_size:
+        return mm.brk
+    new, old = page_align(addr), page_align(mm.brk)
+    try:
+        if new < old:
+            do_munmap(task, new, old - new)
+        elif new > old:
+            _grow_heap(task, old, new)
+    except OSError:
+        return mm.brk
+    mm.brk = addr
+    return addr
+
+
+def _grow_heap(task: TaskStruct, old: int, new: int) -> None:
+    """Map [old, new) as private anonymous memory; raises ENOMEM. Linux: do_brk_flags, mm/vma.c."""
+    mm = mm_of(task)
+    above = mm.mm_mt.find(old)
+    if above is not None:
+        gap = STACK_GUARD_GAP if above.vm_flags & VmFlags.VM_GROWSDOWN else 0
+        if new + PAGE_SIZE > above.vm_start - gap:
+            raise fail(errno.ENOMEM, "another area is in the way of the heap")
+    flags = VmFlags.VM_READ | VmFlags.VM_WRITE | MAY
+    mmap_region(task, old, new - old, flags, old >> PAGE_SHIFT, None)

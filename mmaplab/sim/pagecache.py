@@ -1,0 +1,350 @@
+"""The page cache: which pages of a file are in memory.
+
+    inode -> i_mapping (AddressSpace)
+               i_pages    0 1 2 3 4 5 6 7     one letter per file page; the same letter = one folio
+                          A B . . C C C C     C is a large folio of order 2
+               i_mmap     every area that maps this file
+
+A folio is uptodate when its frames hold the file's bytes, and dirty when it is newer than the disk. One folio may
+carry the readahead mark: touching it starts the next readahead (readahead.py).
+
+Five doors change the cache: `filemap_add_folio`, `filemap_remove_folio`, `folio_mark_uptodate`, `folio_mark_dirty` and
+`folio_clear_dirty`. Linux: mm/filemap.c, include/linux/pagemap.h, fs.h. Leaves out: locks, shadow entries, swap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE
+from mmaplab.sim.config import KernelConfig
+from mmaplab.sim.disk import Disk
+from mmaplab.sim.events import (
+    CacheAdd,
+    CacheDelete,
+    CacheHit,
+    CacheMiss,
+    FileCreate,
+    FileFree,
+    FileSize,
+    FileUnlink,
+    PageClean,
+    PageDirty,
+    PageUptodate,
+    Trace,
+)
+from mmaplab.sim.memory import Memory, Page
+from mmaplab.sim.pgtable import PageTable
+
+MAX_PAGECACHE_ORDER = 9
+"""The largest folio: 512 pages, 2 MiB."""
+
+
+class Mapper(Protocol):
+    """What a file needs to know of an address space that maps it."""
+
+    pgd: PageTable
+
+    def flush_tlb_range(self, start: int, end: int) -> None:
+        """Make every processor forget its copies of the entries in [start, end)."""
+
+
+class MappedArea(Protocol):
+    """What a file needs to know of an area that maps it; `vm_pgoff` is in pages."""
+
+    vm_start: int
+    vm_end: int
+    vm_pgoff: int
+
+    @property
+    def vm_flags(self) -> int:
+        """The area's VM_* bits."""
+
+    @property
+    def vm_mm(self) -> Mapper:
+        """The address space of the area."""
+
+
+@dataclass(eq=False)
+class SuperBlock:
+    """A mounted file system: its kind, and the lower objects that its files use. Linux: struct super_block."""
+
+    s_type: str
+    config: KernelConfig
+    trace: Trace
+    memory: Memory
+    disk: Disk
+    s_inodes: dict[int, Inode] = field(default_factory=dict)
+
+    @property
+    def pages_in_use(self) -> int:
+        """Pages of the page cache that belong to this file system."""
+        return sum(len(inode.i_mapping.i_pages) for inode in self.s_inodes.values())
+
+    @property
+    def on_disk(self) -> bool:
+        """Is there a disk under it? tmpfs has none: its page cache is the file."""
+        return self.s_type == "ext4"
+
+    @property
+    def large_folios(self) -> bool:
+        """May its page cache hold folios of many pages?"""
+        return self.on_disk and self.config.large_folios
+
+
+class Folio:
+    """2**order neighbouring file pages, aligned to their number, handled together. Linux: struct folio.
+
+    `stub` marks a page that truncate has put into the cache without making it uptodate.
+    """
+
+    __slots__ = ("dirtied_at", "dirty", "index", "mapping", "order", "pages", "readahead", "stub", "uptodate")
+
+    def __init__(self, mapping: AddressSpace, index: int, order: int, pages: list[Page]) -> None:
+        self.mapping, self.index, self.order, self.pages = mapping, index, order, pages
+        self.uptodate = self.dirty = self.readahead = self.stub = False
+        self.dirtied_at = 0.0
+
+    @property
+    def end(self) -> int:
+        """The index of the first file page behind it."""
+        return self.index + len(self.pages)
+
+    def page(self, index: int) -> Page:
+        """Return the frame of file page `index`. Linux: folio_file_page."""
+        return self.pages[index - self.index]
+
+    @property
+    def mapped(self) -> bool:
+        """Does any page-table entry map a page of it?"""
+        return any(page.mapcount for page in self.pages)
+
+    def __repr__(self) -> str:
+        flags = [name for name in ("uptodate", "dirty", "readahead", "stub") if getattr(self, name)]
+        return f"<Folio {self.mapping.host.ino}:{self.index}+{len(self.pages)} {' '.join(flags)}>"
+
+
+@dataclass(eq=False)
+class AddressSpace:
+    """The cached pages and the mappings of one file. Linux: struct address_space.
+
+    `i_pages` finds a folio under the index of each of its pages; `i_mmap` holds the areas that map the file, in the
+    order in which they were made (Linux: an interval tree).
+    """
+
+    host: Inode
+    i_pages: dict[int, Folio] = field(default_factory=dict)
+    i_mmap: dict[MappedArea, None] = field(default_factory=dict)
+    wb_err: bool = False
+    """A write-back failed since the last fsync or msync (Linux: mapping_set_error, AS_EIO)."""
+
+    def folios(self, first: int = 0, last: int | None = None) -> list[Folio]:
+        """Return the folios that touch file pages [first, last], in order."""
+        if last is not None and last - first < len(self.i_pages):
+            found = [self.i_pages[i] for i in range(first, last + 1) if i in self.i_pages]
+        else:
+            indices = sorted(i for i in self.i_pages if i >= first and (last is None or i <= last))
+            found = [self.i_pages[i] for i in indices]
+        return list(dict.fromkeys(found))
+
+
+@dataclass(eq=False)
+class Inode:
+    """A file: its size, its page cache, its name. Linux: struct inode.
+
+    `i_nlink` counts names, `i_count` users (open files and areas); with neither left, the file is gone.
+    `kind` is 'file' or 'pipe'.
+    """
+
+    ino: int
+    path: str
+    i_sb: SuperBlock
+    kind: str = "file"
+    i_size: int = 0
+    i_nlink: int = 1
+    i_count: int = 0
+    i_mapping: AddressSpace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.i_mapping = AddressSpace(self)
+        self.i_sb.s_inodes[self.ino] = self
+        if self.i_sb.on_disk and self.kind == "file":
+            self.i_sb.disk.commit(self.ino, self.path, self.i_size)
+        if self.kind == "file":
+            self.i_sb.trace.emit(FileCreate(self.ino, self.path, self.i_size, self.i_sb.s_type))
+
+    @property
+    def pages(self) -> int:
+        """File pages that hold a byte of the file: its size, rounded up."""
+        return (self.i_size + PAGE_SIZE - 1) >> PAGE_SHIFT
+
+    @property
+    def name(self) -> str:
+        """The path as /proc/PID/maps shows it."""
+        return self.path if self.i_nlink else f"{self.path} (deleted)"
+
+
+# ---------------------------------------------------------------- the file
+
+
+def i_size_write(inode: Inode, size: int) -> None:
+    """Set a file's size in bytes; the page cache is the caller's business. Linux: i_size_write."""
+    inode.i_size = size
+    inode.i_sb.trace.emit(FileSize(inode.ino, size))
+
+
+def drop_nlink(inode: Inode) -> None:
+    """Take away the file's name; the file goes when its last user does. Linux: drop_nlink, iput."""
+    inode.i_nlink -= 1
+    inode.i_sb.trace.emit(FileUnlink(inode.ino, inode.path))
+    _free_unused(inode)
+
+
+def ihold(inode: Inode) -> None:
+    """Note one more user. Linux: ihold."""
+    inode.i_count += 1
+
+
+def iput(inode: Inode) -> None:
+    """Note one user less; without users and name the file, its pages and its blocks go. Linux: iput, evict."""
+    inode.i_count -= 1
+    _free_unused(inode)
+
+
+def _free_unused(inode: Inode) -> None:
+    if inode.i_count or inode.i_nlink:
+        return
+    for folio in inode.i_mapping.folios():
+        folio_clear_dirty(folio)
+        filemap_remove_folio(folio)
+    inode.i_sb.disk.forget(inode.ino)
+    del inode.i_sb.s_inodes[inode.ino]
+    if inode.kind == "file":
+        inode.i_sb.trace.emit(FileFree(inode.ino))
+
+
+# ---------------------------------------------------------------- looking
+
+
+def filemap_get_folio(mapping: AddressSpace, index: int) -> Folio | None:
+    """Return the folio that holds file page `index`, or None. Says in the trace whether it was there.
+
+    Linux: filemap_get_folio, mm/filemap.c.
+    """
+    folio = mapping.i_pages.get(index)
+    event = CacheHit if folio is not None else CacheMiss
+    mapping.host.i_sb.trace.emit(event(mapping.host.ino, index))
+    return folio
+
+
+# ---------------------------------------------------------------- doors
+
+
+def filemap_add_folio(mapping: AddressSpace, index: int, order: int = 0) -> Folio | None:
+    """Put a new folio of 2**order frames under `index`; None if one of the pages is cached already (-EEXIST).
+
+    Raises OutOfMemory. Linux: filemap_add_folio, mm/filemap.c.
+    """
+    sb = mapping.host.i_sb
+    if any(i in mapping.i_pages for i in range(index, index + (1 << order))):
+        return None
+    pages = [sb.memory.alloc_page("cache") for _ in range(1 << order)]
+    folio = Folio(mapping, index, order, pages)
+    for i, page in enumerate(pages, index):
+        page.folio = folio
+        mapping.i_pages[i] = folio
+        sb.trace.emit(CacheAdd(mapping.host.ino, i, page.pfn, order))
+    return folio
+
+
+def filemap_remove_folio(folio: Folio) -> None:
+    """Take a folio out of the cache; its frames are free when nothing maps them. Linux: filemap_remove_folio."""
+    mapping = folio.mapping
+    sb = mapping.host.i_sb
+    for i, page in enumerate(folio.pages, folio.index):
+        del mapping.i_pages[i]
+        sb.trace.emit(CacheDelete(mapping.host.ino, i, page.pfn))
+        sb.memory.put_page(page)
+
+
+def folio_mark_uptodate(folio: Folio) -> None:
+    """Say that the frames hold the file's bytes. Linux: folio_mark_uptodate."""
+    if not folio.uptodate:
+        folio.uptodate, folio.stub = True, False
+        for i in range(folio.index, folio.end):
+            folio.mapping.host.i_sb.trace.emit(PageUptodate(folio.mapping.host.ino, i))
+
+
+def folio_mark_dirty(folio: Folio, now: float = 0.0) -> None:
+    """Say that the folio is newer than the disk, as a whole. Linux: folio_mark_dirty."""
+    if not folio.dirty:
+        folio.dirty, folio.dirtied_at = True, now
+        for i in range(folio.index, folio.end):
+            folio.mapping.host.i_sb.trace.emit(PageDirty(folio.mapping.host.ino, i))
+
+
+def folio_clear_dirty(folio: Folio) -> None:
+    """Say that folio and disk agree again. Linux: folio_clear_dirty_for_io."""
+    if folio.dirty:
+        folio.dirty = False
+        for i in range(folio.index, folio.end):
+            folio.mapping.host.i_sb.trace.emit(PageClean(folio.mapping.host.ino, i))
+
+
+# ---------------------------------------------------------------- filling
+
+
+def read_folio(folio: Folio) -> None:
+    """Fill one folio from the disk; holes are filled with zeros, without I/O. Raises OSError(EIO).
+
+    Linux: filemap_read_folio, ext4_read_folio.
+    """
+    if not folio.stub:
+        fill(folio)
+    folio_mark_uptodate(folio)
+
+
+def read_pages(folios: list[Folio]) -> None:
+    """Fill neighbouring folios with one request; those whose blocks are broken stay not uptodate.
+
+    Linux: read_pages, mm/readahead.c.
+    """
+    batch: list[Folio] = []
+    for folio in folios:
+        if batch and batch[-1].end != folio.index:
+            _read_batch(batch)
+            batch = []
+        batch.append(folio)
+    if batch:
+        _read_batch(batch)
+
+
+def _read_batch(batch: list[Folio]) -> None:
+    host = batch[0].mapping.host
+    first, last = batch[0].index, batch[-1].end
+    try:
+        blocks = host.i_sb.disk.read_blocks(host.ino, first, last - first)
+    except OSError:
+        if len(batch) > 1:
+            for folio in batch:
+                _read_batch([folio])
+        return
+    for folio in batch:
+        _fill_from(folio, blocks[folio.index - first : folio.end - first])
+        folio_mark_uptodate(folio)
+
+
+def fill(folio: Folio) -> None:
+    """Move the folio's blocks into its frames; the device does it. Raises OSError(EIO)."""
+    host = folio.mapping.host
+    _fill_from(folio, host.i_sb.disk.read_blocks(host.ino, folio.index, len(folio.pages)))
+
+
+def _fill_from(folio: Folio, blocks: list[bytes | None]) -> None:
+    memory = folio.mapping.host.i_sb.memory
+    for page, block in zip(folio.pages, blocks, strict=True):
+        if block is None:
+            memory.clear(page)
+        else:
+            memory.copy("dma_in", block, page)

@@ -1,0 +1,165 @@
+"""Virtual memory areas: which ranges exist, and how ranges join and split.
+
+    0123456789abc        one letter per page
+    AAA..BB*CC...        '*' touches B and C: it merges only if flags, file and file offset all continue
+
+Areas of one mm are sorted, page-aligned and never overlap (invariants.py). The three doors `vma_link`, `vma_adjust` and
+`vma_unlink` change them; everything else asks, or decides.
+
+Linux: mm/vma.c, mm/mmap.c. Leaves out: locks, memory policy, userfaultfd.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, VmFlags
+from mmaplab.sim.events import VmaAdjust, VmaLink, VmaUnlink
+from mmaplab.sim.file import File, fput, get_file
+from mmaplab.sim.mm_types import MmStruct, VmArea
+
+STACK_GUARD_GAP = 256 * PAGE_SIZE
+"""Bytes kept free below an area that grows downwards."""
+
+
+# ---------------------------------------------------------------- doors
+
+
+def vma_link(vma: VmArea) -> None:
+    """Put a new area into its address space, and into the list of those that map its file. Linux: vma_link."""
+    vma.vm_mm.mm_mt.insert(vma)
+    file = vma.vm_file
+    if file is not None:
+        get_file(file)
+        file.f_inode.i_mapping.i_mmap[vma] = None
+    ino, name = (file.f_inode.ino, file.f_inode.name) if file else (0, "")
+    vma.vm_mm.trace.emit(VmaLink(vma.vm_mm.mm, vma.vm_start, vma.vm_end, int(vma.vm_flags), vma.vm_pgoff, ino, name))
+
+
+def vma_adjust(
+    vma: VmArea,
+    start: int | None = None,
+    end: int | None = None,
+    flags: VmFlags | None = None,
+    pgoff: int | None = None,
+) -> None:
+    """Change an area's bounds, flags or offset; a moved start moves `vm_pgoff` along. Linux: vma_set_range."""
+    old = vma.vm_start
+    new_start = vma.vm_start if start is None else start
+    new_end = vma.vm_end if end is None else end
+    vma.vm_pgoff = vma.vm_pgoff + ((new_start - old) >> PAGE_SHIFT) if pgoff is None else pgoff
+    vma.vm_mm.mm_mt.resize(vma, new_start, new_end)
+    if flags is not None:
+        vma.vm_flags = VmFlags(flags)
+    vma.vm_mm.trace.emit(VmaAdjust(vma.vm_mm.mm, old, new_start, new_end, int(vma.vm_flags), vma.vm_pgoff))
+
+
+def vma_unlink(vma: VmArea) -> None:
+    """Take an area out of its address space and let go of its file. Linux: remove_vma."""
+    vma.vm_mm.mm_mt.remove(vma)
+    vma.vm_mm.trace.emit(VmaUnlink(vma.vm_mm.mm, vma.vm_start, vma.vm_end))
+    if vma.vm_file is not None:
+        del vma.vm_file.f_inode.i_mapping.i_mmap[vma]
+        fput(vma.vm_file)
+
+
+# ---------------------------------------------------------------- looking
+
+
+def find_vma(mm: MmStruct, addr: int) -> VmArea | None:
+    """Return the first area that ends above `addr`, or None. It need not contain `addr`.
+
+    Linux: find_vma, mm/mmap.c.
+    """
+    return mm.mm_mt.find(addr)
+
+
+def vma_lookup(mm: MmStruct, addr: int) -> VmArea | None:
+    """Return the area that contains `addr`, or None. Linux: vma_lookup, include/linux/mm.h."""
+    vma = mm.mm_mt.find(addr)
+    return vma if vma is not None and vma.vm_start <= addr else None
+
+
+def find_vma_intersection(mm: MmStruct, start: int, end: int) -> VmArea | None:
+    """Return the first area that overlaps [start, end), or None. Linux: find_vma_intersection."""
+    vma = mm.mm_mt.find(start)
+    return vma if vma is not None and vma.vm_start < end else None
+
+
+def neighbours(mm: MmStruct, start: int, end: int) -> tuple[VmArea | None, VmArea | None]:
+    """Return the areas that end at `start` and begin at `end`, None where there is a gap."""
+    prev = vma_lookup(mm, start - 1) if start else None
+    following = vma_lookup(mm, end)
+    return (
+        prev if prev is not None and prev.vm_end == start else None,
+        following if following is not None and following.vm_start == end else None,
+    )
+
+
+# ---------------------------------------------------------------- placing
+
+
+def get_unmapped_area(
+    mm: MmStruct, length: int, hint: int = 0, file: File | None = None, pgoff: int = 0, shared: bool = False
+) -> int:
+    """Return the start of a free range of `length` bytes: at `hint` if it is free, else the highest below mmap_base.
+
+    `length` is a positive multiple of the page size. Large ranges may start on a 2 MiB boundary (`thp_get_unmapped_area`).
+    Raises OSError(ENOMEM) when no gap is large enough.
+    Linux: __get_unmapped_area, arch_get_unmapped_area_topdown. Leaves out: randomization, MAP_32BIT.
+    """
+    config = mm.config
+    if length > config.task_size:
+        raise OSError(errno.ENOMEM, f"{length:#x} bytes do not fit into an address space of {config.task_size:#x}")
+    if hint:
+        addr = max(hint & -PAGE_SIZE, config.mmap_min_addr)
+        if addr + length <= config.task_size and find_vma_intersection(mm, addr, addr + length) is None:
+            return addr
+    if thp_aligned(mm, length, hint, file, pgoff, shared):
+        aligned = thp_get_unmapped_area(mm, length, pgoff if file else 0)
+        if aligned is not None:
+            return aligned
+    return vm_unmapped_area(mm, length)
+
+
+def vm_unmapped_area(mm: MmStruct, length: int) -> int:
+    """Return the highest free range below mmap_base, or else the lowest above it; raises OSError(ENOMEM).
+
+    Linux: vm_unmapped_area, mm/vma.c.
+    """
+    config = mm.config
+    addr = mm.mm_mt.empty_area_rev(config.mmap_min_addr, config.mmap_base, length)
+    if addr is None:  # Linux falls back to a search from below
+        addr = mm.mm_mt.empty_area(config.task_size // 3 & -PAGE_SIZE, config.task_size, length)
+    if addr is None:
+        raise OSError(errno.ENOMEM, f"no gap of {length:#x} bytes is left")
+    return addr
+
+
+def thp_aligned(mm: MmStruct, length: int, hint: int, file: File | None, pgoff: int, shared: bool) -> bool:
+    """Does this kernel place the range on 2 MiB, so that huge pages could map it?
+
+    Linux: __get_unmapped_area, thp_get_unmapped_area, shmem_get_unmapped_area.
+    """
+    config = mm.config
+    if file is None:
+        if hint or shared or config.thp_align_anon == "never":
+            return False
+        return length >= PMD_SIZE and (config.thp_align_anon == "larger" or length % PMD_SIZE == 0)
+    if not config.thp_align_file or not file.f_inode.i_sb.on_disk:
+        return False
+    offset = pgoff * PAGE_SIZE
+    return -(-offset // PMD_SIZE) * PMD_SIZE + PMD_SIZE <= offset + length
+
+
+def thp_get_unmapped_area(mm: MmStruct, length: int, pgoff: int) -> int | None:
+    """Return a range whose start has the same remainder by 2 MiB as the file offset, or None if there is no room.
+
+    Linux: __thp_get_unmapped_area, mm/huge_memory.c.
+    """
+    try:
+        addr = vm_unmapped_area(mm, length + PMD_SIZE)
+    except OSError:
+        return None
+    shift = (pgoff * PAGE_SIZE - addr) % PMD_SIZE
+    return addr + (shift or PMD_SIZE)
