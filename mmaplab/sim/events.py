@@ -491,6 +491,11 @@ class Trace:
         """Count one completed fault, 'minor' or 'major', for getrusage."""
         self.fault_counts[pid, outcome] += 1
 
+    def last(self, n: int = 1) -> list[Record]:
+        """Return the records of the last `n` outermost spans: system calls, accesses, the kernel's own work."""
+        starts = [i for i, r in enumerate(self.records) if r.depth == 0 and not isinstance(r.event, Done)]
+        return self.records[starts[-n] :] if len(starts) >= n else list(self.records)
+
     def clear(self) -> None:
         """Forget the records; fault counts and numbering go on."""
         self.records.clear()

@@ -27,7 +27,7 @@ from mmaplab.sim.mm_types import Machine, MmStruct, TaskStruct
 from mmaplab.sim.pagecache import Inode, SuperBlock
 from mmaplab.sim.pgtable import Tlb
 from mmaplab.sim.process import Process, octets, text
-from mmaplab.sim.readwrite import Files
+from mmaplab.sim.readwrite import Files, do_unlink
 from mmaplab.sim.slots import Function, Slots
 
 REFERENCE = Slots(
@@ -91,7 +91,8 @@ class Kernel:
         """End every process and remove every file."""
         for process in list(self.processes.values()):
             process.exit()
-        self.files.names.clear()
+        for path in list(self.files.names):
+            do_unlink(self.files, path)
 
     def _checked(self) -> None:
         if self.check is not None:

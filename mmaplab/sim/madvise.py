@@ -64,7 +64,7 @@ def do_madvise(task: TaskStruct, addr: int, length: int, advice: int) -> None:
     if advice not in set(Madv):
         raise fail(errno.EINVAL, f"no advice has the number {advice}")
     size = page_align(length)
-    if addr % PAGE_SIZE or (length and not size) or addr + size > U64:
+    if addr % PAGE_SIZE or (length and not size) or (size and addr + size >= U64):
         raise fail(errno.EINVAL, f"madvise({addr:#x}, {length:#x}): not page-aligned, or wraps around")
     if size == 0:
         return
@@ -193,7 +193,7 @@ def do_msync(task: TaskStruct, addr: int, length: int, flags: int) -> None:
 
     Linux: msync, mm/msync.c.
     """
-    known = Ms.MS_ASYNC | Ms.MS_INVALIDATE | Ms.MS_SYNC
+    known = int(Ms.MS_ASYNC | Ms.MS_INVALIDATE | Ms.MS_SYNC)
     if flags & ~known or addr % PAGE_SIZE or (flags & Ms.MS_ASYNC and flags & Ms.MS_SYNC):
         raise fail(errno.EINVAL, f"msync({addr:#x}, flags {flags:#x}): unknown flags, both kinds, or not page-aligned")
     end = addr + page_align(length)
@@ -258,7 +258,7 @@ def do_munlock(task: TaskStruct, addr: int, length: int) -> None:
 def apply_vma_lock_flags(task: TaskStruct, start: int, size: int, lock: VmFlags) -> None:
     """Set or clear VM_LOCKED area by area; ENOMEM at a hole, after what lies before it. Linux: the same name."""
     end = start + size
-    if end > U64:
+    if size and end >= U64:
         raise fail(errno.EINVAL, f"{start:#x} + {size:#x} wraps around")
     at = start
     while at < end:

@@ -26,10 +26,12 @@ from mmaplab.sim.pagecache import Inode
 from mmaplab.sim.vma import STACK_GUARD_GAP, find_vma_intersection, vma_link, vma_lookup, vma_unlink
 
 U64 = 2**64
+MAX_LFS_FILESIZE = 2**63 - 1
 MAY = VmFlags.VM_MAYREAD | VmFlags.VM_MAYWRITE | VmFlags.VM_MAYEXEC
-LEGACY_MAP_MASK = 0xFF_FFFF & ~0x18_0000
-"""The flags that MAP_SHARED looks at; MAP_SHARED_VALIDATE refuses the others (less MAP_SYNC and NOREPLACE)."""
-VALIDATED = LEGACY_MAP_MASK | Map.MAP_FIXED_NOREPLACE
+LEGACY_MAP_MASK = int(Map.MAP_SHARED_VALIDATE | Map.MAP_FIXED | Map.MAP_ANONYMOUS | Map.MAP_DENYWRITE | Map.MAP_32BIT)
+LEGACY_MAP_MASK |= int(Map.MAP_EXECUTABLE | Map.MAP_GROWSDOWN | Map.MAP_LOCKED | Map.MAP_NORESERVE | Map.MAP_POPULATE)
+LEGACY_MAP_MASK |= int(Map.MAP_NONBLOCK | Map.MAP_STACK | Map.MAP_HUGETLB)
+"""The flags that MAP_SHARED_VALIDATE knows; it refuses the others, where MAP_SHARED overlooks them."""
 
 
 def page_align(length: int) -> int:
@@ -61,26 +63,26 @@ def do_mmap(
     addr = place(mm, addr, size, flags, file, pgoff, bool(anonymous_shared))
     if flags & Map.MAP_LOCKED:
         check_mlock(task, size)
+    if file is not None:
+        file_mmap_ok(file, pgoff, size)
     vm_flags = vm_flags_of(mm, prot, flags, file)
     if file is None:
         pgoff = 0 if anonymous_shared else addr >> PAGE_SHIFT
         file = File(0, shm, 2) if anonymous_shared and shm is not None else None
-    mmap_region(task, addr, size, vm_flags, pgoff, file)
+    mmap_region(task, addr, size, vm_flags, pgoff, file, bool(anonymous_shared))
     if vm_flags & VmFlags.VM_LOCKED or flags & (Map.MAP_POPULATE | Map.MAP_NONBLOCK) == Map.MAP_POPULATE:
         mm_populate(task, addr, addr + size, ignore_errors=True)
     return addr
 
 
 def check_request(mm: MmStruct, length: int, flags: int, offset: int) -> tuple[int, int]:
-    """Return (file page, bytes rounded up); raises EINVAL, ENOMEM, EOVERFLOW in Linux's order."""
+    """Return (file page, bytes rounded up); raises EINVAL, ENOMEM in Linux's order."""
     if length == 0:
         raise fail(errno.EINVAL, "length is 0: an area has at least one byte")
     size = page_align(length)
     if size == 0:
         raise fail(errno.ENOMEM, f"length {length:#x} does not fit into 64 bits when rounded up to pages")
     pgoff = offset % U64 >> PAGE_SHIFT
-    if pgoff + (size >> PAGE_SHIFT) >= 2**52:
-        raise fail(errno.EOVERFLOW, f"offset {offset:#x} + length {length:#x} goes beyond the largest file")
     if mm.map_count > mm.config.max_map_count:
         raise fail(errno.ENOMEM, f"the process has {mm.map_count} areas, more than max_map_count")
     return pgoff, size
@@ -92,6 +94,8 @@ def place(mm: MmStruct, addr: int, size: int, flags: int, file: File | None, pgo
     fixed = flags & (Map.MAP_FIXED | Map.MAP_FIXED_NOREPLACE)
     if not fixed:
         return int(mm.slots.get_unmapped_area(mm, size, addr, file, pgoff, shared))
+    if size <= config.task_size and addr > U64 - PAGE_SIZE:  # IS_ERR_VALUE: it looks like -1 to -4095, an error number
+        raise fail(U64 - addr, f"the address {addr:#x} is taken for an error number")
     if size > config.task_size or addr > config.task_size - size:
         raise fail(errno.ENOMEM, f"{addr:#x} + {size:#x} lies beyond the end of user addresses")
     if addr % PAGE_SIZE:
@@ -101,6 +105,12 @@ def place(mm: MmStruct, addr: int, size: int, flags: int, file: File | None, pgo
     if flags & Map.MAP_FIXED_NOREPLACE and find_vma_intersection(mm, addr, addr + size) is not None:
         raise fail(errno.EEXIST, f"[{addr:#x}, {addr + size:#x}) is not free")
     return addr
+
+
+def file_mmap_ok(file: File, pgoff: int, size: int) -> None:
+    """Raise EOVERFLOW where the range lies beyond the largest file of all, whatever the file system. Linux: the same."""
+    if file.f_inode.kind == "file" and pgoff > (MAX_LFS_FILESIZE - size) >> PAGE_SHIFT:
+        raise fail(errno.EOVERFLOW, f"file page {pgoff:#x} + {size:#x} bytes go beyond the largest file")
 
 
 def vm_flags_of(mm: MmStruct, prot: int, flags: int, file: File | None) -> VmFlags:
@@ -129,8 +139,8 @@ def vm_flags_of(mm: MmStruct, prot: int, flags: int, file: File | None) -> VmFla
 def _file_flags(vm_flags: VmFlags, prot: int, flags: int, file: File) -> VmFlags:
     """The part of `vm_flags_of` for files: open mode against protection."""
     kind = flags & MAP_TYPE
-    if kind == Map.MAP_SHARED_VALIDATE and flags & ~VALIDATED:
-        raise fail(errno.EOPNOTSUPP, f"MAP_SHARED_VALIDATE does not know the flags {flags & ~VALIDATED:#x}")
+    if kind == Map.MAP_SHARED_VALIDATE and flags & ~LEGACY_MAP_MASK:
+        raise fail(errno.EOPNOTSUPP, f"MAP_SHARED_VALIDATE does not know the flags {flags & ~LEGACY_MAP_MASK:#x}")
     if kind in (Map.MAP_SHARED, Map.MAP_SHARED_VALIDATE):
         if prot & Prot.PROT_WRITE and not file.writable:
             raise fail(errno.EACCES, "a shared writable mapping needs a descriptor opened for writing")
@@ -148,8 +158,13 @@ def _file_flags(vm_flags: VmFlags, prot: int, flags: int, file: File) -> VmFlags
     return vm_flags
 
 
-def mmap_region(task: TaskStruct, addr: int, size: int, flags: VmFlags, pgoff: int, file: File | None) -> VmArea:
-    """Make the area: clear the range, then let a neighbour grow or link a new one. Linux: mmap_region, mm/vma.c."""
+def mmap_region(
+    task: TaskStruct, addr: int, size: int, flags: VmFlags, pgoff: int, file: File | None, shm: bool = False
+) -> VmArea:
+    """Make the area: clear the range, then let a neighbour grow or link a new one. Linux: mmap_region, mm/vma.c.
+
+    Raises ENOMEM; where new shared memory (`shm`) is too much to promise, what was there is gone all the same.
+    """
     mm = mm_of(task)
     end = addr + size
     replaced = sum(min(v.vm_end, end) - max(v.vm_start, addr) for v in mm.mm_mt.range(addr, end))
@@ -159,6 +174,8 @@ def mmap_region(task: TaskStruct, addr: int, size: int, flags: VmFlags, pgoff: i
         flags |= VmFlags.VM_ACCOUNT
     if replaced:
         do_munmap(task, addr, size)
+    if shm and not flags & VmFlags.VM_NORESERVE:
+        vm_enough_memory(mm, size)  # shmem_zero_setup
     merged = vma_merge_new_range(mm, addr, end, flags, pgoff, file)
     if merged is not None:
         return merged

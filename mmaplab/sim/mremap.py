@@ -22,7 +22,7 @@ from mmaplab.sim.mm_types import MmStruct, TaskStruct, VmArea
 from mmaplab.sim.mmap import check_mlock, do_munmap, fail, may_expand_vm, page_align, populate_vma_page_range
 from mmaplab.sim.vma import find_vma_intersection, vma_adjust, vma_link, vma_lookup
 
-FLAGS = Mremap.MREMAP_MAYMOVE | Mremap.MREMAP_FIXED | Mremap.MREMAP_DONTUNMAP
+FLAGS = int(Mremap.MREMAP_MAYMOVE | Mremap.MREMAP_FIXED | Mremap.MREMAP_DONTUNMAP)
 
 
 @dataclass
@@ -152,7 +152,7 @@ def remap_move(vrm: VmaRemap) -> int:
     start, end = vrm.addr, vrm.addr + vrm.old_len
     target, last_end, result = vrm.new_addr, 0, None
     at = start
-    while (vma := vrm.mm.mm_mt.find(at)) is not None and vma.vm_start < end:
+    while at < end and (vma := vrm.mm.mm_mt.find(at)) is not None and vma.vm_start < end:
         addr, stop = max(vma.vm_start, at), min(end, vma.vm_end)
         if result is None and addr > start:
             break

@@ -88,6 +88,11 @@ class SuperBlock:
         return self.s_type == "ext4"
 
     @property
+    def s_maxbytes(self) -> int:
+        """Bytes of the largest file: 2**32 - 1 blocks on ext4. Linux: ext4_max_size, MAX_LFS_FILESIZE."""
+        return (2**32 - 1) * PAGE_SIZE if self.on_disk else 2**63 - 1
+
+    @property
     def large_folios(self) -> bool:
         """May its page cache hold folios of many pages?"""
         return self.on_disk and self.config.large_folios

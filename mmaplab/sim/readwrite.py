@@ -207,7 +207,7 @@ def do_ftruncate(machine: Machine, file: File, length: int) -> None:
     """Set the file's size; raises EINVAL, EFBIG. Linux: do_ftruncate."""
     if length < 0 or not file.writable or file.f_inode.kind != "file":
         raise OSError(errno.EINVAL, f"ftruncate to {length}: negative, or the descriptor is not open for writing")
-    if length > 2**44:
+    if length > file.f_inode.i_sb.s_maxbytes:
         raise OSError(errno.EFBIG, f"{length} bytes are more than the largest file")
     do_truncate(file.f_inode, length, machine.now)
 

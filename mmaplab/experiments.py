@@ -1,0 +1,105 @@
+"""The experiments that chapters share: two kernels set up alike, touches timed, questions made from a seed.
+
+Each is small enough to be read in a lesson. What needs the live kernel raises `NotAvailable` where there is none.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mmaplab.interface import Process, Program
+from mmaplab.lab import NotAvailable, Value
+from mmaplab.real import LinuxKernel, drop_cache, file_mapping, warm_file
+from mmaplab.real.probe import measured
+from mmaplab.sim import Kernel, KernelConfig
+from mmaplab.twin import Comparison
+from mmaplab.twin import twin as run_on_both
+
+PAGE = 4096
+MADV_RANDOM = 1
+
+
+def twin(program: Program, files: Mapping[str, bytes] | None = None, warm: bool = True) -> Comparison:
+    """Run a program on the simulated and on the live kernel, step by step; without Linux, on the simulated one.
+
+    The simulator is configured like this machine and starts from the live process's own layout, so it predicts
+    addresses too. `files` are made first on both, cached in single pages where `warm`.
+    """
+    try:
+        real = LinuxKernel()
+    except NotAvailable:
+        return run_on_both(program, Kernel(), None, files, warm)
+    with real:
+        config = KernelConfig.of_this_machine(measured(real.directory))
+        return run_on_both(program, lambda process: Kernel(like(config, process)), real, files, warm)
+
+
+def like(config: KernelConfig, process: Process | None) -> KernelConfig:
+    """Return the configuration of a simulator whose first process starts as this live one."""
+    if process is None:
+        return config
+    base = getattr(process, "mmap_base", config.mmap_base)
+    return replace(config, mmap_base=base, start_brk=process.brk(0))
+
+
+def time_touches() -> dict[str, Value]:
+    """Time single touches: of a mapped page, of a cached page without entry, and of a page on the disk.
+
+    Medians in nanoseconds, the interpreter's own cost included, which is the same in all three.
+    """
+    with warm_file(4096) as path:
+        with file_mapping(path) as m:
+            minor = [nanoseconds(m.array, page) for page in range(0, 4096, 32)]
+            hit = [nanoseconds(m.array, page) for page in range(0, 4096, 32)]
+        drop_cache(path)
+        with file_mapping(path, advice=MADV_RANDOM) as m:
+            major = [nanoseconds(m.array, page) for page in range(0, 4096, 64)]
+    return {
+        "hit, ns": statistics.median(hit),
+        "minor fault, ns": statistics.median(minor),
+        "major fault, ns": statistics.median(major),
+    }
+
+
+def nanoseconds(array: object, page: int) -> int:
+    """Return how long one load of a page took, in nanoseconds."""
+    start = time.perf_counter_ns()
+    array[page * PAGE]  # type: ignore[index]
+    return time.perf_counter_ns() - start
+
+
+def window_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question about fault-around: how many faults does a walk over an area of cached pages take?"""
+    slot, pages = rng.randrange(1, 16), rng.choice((32, 48, 64))
+    right = len(window_starts(slot, pages))
+    wrong = {
+        pages // 16: "That would be right if the area began at a multiple of 16 slots.",
+        pages: "That is one fault per page; a fault maps the cached neighbours in its window.",
+        right + 1: "Count again: the first window begins with the area and still has 16 pages.",
+    }
+    answers: dict[str, str | None] = {str(n): why for n, why in wrong.items() if n != right}
+    answers[str(right)] = None
+    question = (
+        f"An area of {pages} cached pages begins at slot {slot} of its page table. A program loads one byte of each "
+        "page, in order. How many faults?"
+    )
+    return question, dict(sorted(answers.items(), key=lambda item: int(item[0])))
+
+
+def window_starts(slot: int, pages: int, window: int = 16) -> list[int]:
+    """Return the pages that fault when an area that begins at `slot` is walked in order; asked of the simulator."""
+    from mmaplab.constants import MAP_FIXED, MAP_SHARED, PROT_READ
+    from mmaplab.ledger import fault_addresses
+
+    kernel = Kernel(KernelConfig(fault_around_bytes=window * PAGE))
+    kernel.create_file("walk", bytes(pages * PAGE), warm=True)
+    p = kernel.spawn()
+    base = 0x7FFF_0000_0000 + slot * PAGE
+    a = p.mmap(base, pages * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, p.open("walk"))
+    for page in range(pages):
+        p.load(a + page * PAGE)
+    return [(addr - a) // PAGE for addr, _ in fault_addresses(kernel.trace.records)]

@@ -1,0 +1,1 @@
+"""Random programs on both kernels: the simulator proves itself. `mmaplab fuzz --help`."""

@@ -1,0 +1,224 @@
+"""Write random programs, as lists of calls, weighted towards the edges: page ends, file ends, holes, neighbours.
+
+A program is a function of its profile and its seed alone. It is written without running it: a call may fail, and
+calls that need what it would have given are then left out, on both kernels alike.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from mmaplab.calls import Call, Name
+from mmaplab.constants import PAGE_SIZE, PMD_SIZE, Map, Mremap, Ms, Open, Prot, Rlimit
+from mmaplab.fuzz.profiles import PROFILES, Profile
+from mmaplab.fuzz.writer import ARENA_MIDDLE, FuzzProgram, Writer
+
+READ, WRITE, EXEC = Prot.PROT_READ, Prot.PROT_WRITE, Prot.PROT_EXEC
+PROTECTIONS = [READ | WRITE] * 12 + [READ] * 6 + [Prot.PROT_NONE, WRITE, EXEC, READ | EXEC, READ | WRITE | EXEC] * 1
+HUGE = (1 << 46, 1 << 47, 1 << 63, 2**64 - PAGE_SIZE, 2**64 - 1)
+
+
+def generate(profile: str | Profile, seed: int, steps: int = 80) -> FuzzProgram:
+    """Return the program number `seed` of a profile: `steps` calls, after those that open the files."""
+    kind = PROFILES[profile] if isinstance(profile, str) else profile
+    writer = Writer(kind, random.Random(f"{kind.name} {seed}"))
+    writer.open_files()
+    for _ in range(4):
+        write_mmap(writer)
+    names, weights = list(kind.weights), list(kind.weights.values())
+    while len(writer.calls) < writer.preface + steps:
+        WRITERS[writer.rng.choices(names, weights)[0]](writer)
+    places = {"arena": ARENA_MIDDLE - kind.arena_pages // 2 * PAGE_SIZE}
+    return FuzzProgram(kind.name, seed, writer.files, places, tuple(writer.calls), kind.warm)
+
+
+# ---------------------------------------------------------------- one function for each call
+
+
+def write_mmap(w: Writer) -> None:
+    """Map something: mostly at a fixed place in the arena, sometimes where the kernel likes."""
+    rng, profile = w.rng, w.profile
+    length = rng.choice(HUGE) if w.chance(0.004) else max(w.length(), w.length(), w.length())
+    flags = rng.choice([Map.MAP_PRIVATE] * 11 + [Map.MAP_SHARED] * 8 + [Map.MAP_SHARED_VALIDATE]) if w.chance(0.99) else 0
+    prot, fd, offset = rng.choice(PROTECTIONS), w.descriptor(), 0
+    if w.chance(profile.anonymous):
+        flags, fd = flags | Map.MAP_ANONYMOUS, -1
+        offset = rng.randrange(4) * PAGE_SIZE if w.chance(0.05) else 0
+    elif profile.executes and w.chance(0.6):
+        fd, prot = Name("code"), rng.choice((prot, READ | EXEC, READ | WRITE | EXEC))
+    elif w.chance(0.6):
+        offset = w.file_page(fd)
+    offset = rng.choice((1, (1 << 63) - PAGE_SIZE, 1 << 62)) if w.chance(0.004) else offset
+    small = length <= 2 * PMD_SIZE + PAGE_SIZE
+    flags |= Map.MAP_POPULATE if small and w.chance(profile.populate) else 0
+    flags |= Map.MAP_LOCKED if small and w.chance(profile.locked) else 0
+    flags |= Map.MAP_NORESERVE if w.chance(0.05) else 0
+    if w.chance(0.2):
+        name = w.fresh("m")
+        w.mappings[name] = length
+        w.add("mmap", 0, length, prot, flags, fd, offset, gives=name)
+        return
+    flags |= rng.choice([Map.MAP_FIXED] * 14 + [Map.MAP_FIXED_NOREPLACE, 0])
+    place = w.place() if w.chance(0.6) else Name("arena", rng.randrange(profile.arena_pages) * PAGE_SIZE)
+    w.remember(place, length)
+    w.add("mmap", place, length, prot, flags, fd, offset)
+
+
+def write_mremap(w: Writer) -> None:
+    """Grow, shrink or move; two thirds keep the size or change it by a few pages."""
+    old = 0 if w.chance(0.03) else w.length()
+    new = old if w.chance(0.4) else w.length()
+    may, fixed, keep = Mremap.MREMAP_MAYMOVE, Mremap.MREMAP_FIXED, Mremap.MREMAP_DONTUNMAP
+    flags = w.rng.choice([0, may, may, may, may | fixed, may | fixed, may | fixed, may | keep, may | fixed | keep])
+    if w.chance(0.02):
+        flags = w.rng.choice((fixed, keep, 8, may | 16))
+    if flags & may and not flags & fixed:
+        name = w.fresh("m")
+        w.mappings[name] = new
+        w.add("mremap", w.place(), old, new, flags, 0, gives=name)
+    else:
+        target = w.place() if flags else 0
+        w.remember(target, new)
+        w.add("mremap", w.place(), old, new, flags, target)
+
+
+def write_mprotect(w: Writer) -> None:
+    w.add("mprotect", w.place(), w.length(), 64 if w.chance(0.005) else w.rng.choice(PROTECTIONS))
+
+
+def write_madvise(w: Writer) -> None:
+    w.add("madvise", w.place(), w.length(), 77 if w.chance(0.005) else w.rng.choice(w.profile.advice))
+
+
+def write_msync(w: Writer) -> None:
+    choices = [Ms.MS_SYNC] * 8 + [Ms.MS_ASYNC, Ms.MS_INVALIDATE, Ms.MS_SYNC | Ms.MS_INVALIDATE, Ms.MS_SYNC | Ms.MS_ASYNC, 8]
+    w.add("msync", w.place(), w.length(), w.rng.choice(choices))
+
+
+def on_range(name: str) -> Callable[[Writer], None]:
+    """Return the function for a call that takes an address and a length."""
+    return lambda w: w.add(name, w.place(), w.length())
+
+
+def write_load(w: Writer) -> None:
+    most = w.rng.choice((2, 3, 8, 2 * PAGE_SIZE)) if w.chance(0.2) else 1
+    w.add("load", w.byte(), most)
+
+
+def write_store(w: Writer) -> None:
+    if w.profile.executes:
+        w.add("store", w.byte(room=PAGE_SIZE // 2), w.data(8))
+    else:
+        w.add("store", w.byte(), w.data(2 * PAGE_SIZE if w.chance(0.05) else 8))
+
+
+def write_execute(w: Writer) -> None:
+    page = w.page()
+    w.add("execute", w.shifted(page, PAGE_SIZE // 2 + 8 * w.rng.randint(1, 200)))
+
+
+def write_pread(w: Writer) -> None:
+    fd = w.descriptor()
+    w.add("pread", fd, w.rng.choice((0, 1, 100, PAGE_SIZE, 3 * PAGE_SIZE)), w.near_end(fd))
+
+
+def write_pwrite(w: Writer) -> None:
+    fd, whole = w.descriptor(), w.chance(0.5)
+    data = w.data(w.profile.largest_write)
+    if whole and len(data) > PAGE_SIZE:
+        data = data[: len(data) & -PAGE_SIZE]
+    w.add("pwrite", fd, data, w.near_end(fd) & (-PAGE_SIZE if whole else -1))
+
+
+def write_ftruncate(w: Writer) -> None:
+    fd = w.descriptor()
+    w.add("ftruncate", fd, -1 if w.chance(0.01) else w.near_end(fd))
+
+
+def write_lseek(w: Writer) -> None:
+    fd = w.descriptor()
+    w.add("lseek", fd, w.near_end(fd) if w.chance(0.9) else -5, w.rng.choice((0, 0, 0, 1, 2)))
+
+
+def write_read(w: Writer) -> None:
+    w.add("read", w.descriptor(), w.rng.choice((1, 100, PAGE_SIZE, 5 * PAGE_SIZE, 40 * PAGE_SIZE)))
+
+
+def write_write(w: Writer) -> None:
+    w.add("write", w.descriptor(), w.data(w.profile.largest_write))
+
+
+def write_fork(w: Writer) -> None:
+    if len(w.processes) >= w.profile.processes:
+        return
+    parent, child = w.rng.choice(w.processes), w.fresh("p")
+    w.add("fork", gives=child, who=parent)
+    w.processes.append(child)
+
+
+def write_exit(w: Writer) -> None:
+    if len(w.processes) > 1:
+        who = w.rng.choice(w.processes)
+        w.processes.remove(who)
+        w.add("exit", 0, who=who)
+
+
+def write_open(w: Writer) -> None:
+    flags = w.rng.choice((0, 1, 2, 2, 2)) | (Open.O_CREAT if w.chance(0.4) else 0)
+    for flag, share in ((Open.O_TRUNC, 0.1), (Open.O_EXCL, 0.1), (Open.O_APPEND, 0.1)):
+        flags |= flag if w.chance(share) else 0
+    name = w.fresh("fd")
+    w.add("open", w.rng.choice(("f0", "f1", "f2", "new")), flags, 0o644, gives=name)
+    w._know(name, w.rng.randrange(4) * PAGE_SIZE)
+
+
+def write_dup(w: Writer) -> None:
+    name, fd = w.fresh("fd"), w.descriptor()
+    w.add("dup", fd, gives=name)
+    w._know(name, w.sizes.get(fd.name, 0) if isinstance(fd, Name) else 0)
+
+
+def write_pipe(w: Writer) -> None:
+    """A pipe is there to be mapped, which fails; nobody reads it, since that would wait for ever."""
+    read_end, write_end = w.fresh("pipe"), w.fresh("pipe")
+    w.calls.append(Call("p", "pipe", (), (read_end, write_end)))
+    end = Name(w.rng.choice((read_end, write_end)))
+    w.add("mmap", 0, PAGE_SIZE, w.rng.choice((READ, READ | WRITE)), Map.MAP_SHARED, end, 0, who="p")
+
+
+def write_memfd_create(w: Writer) -> None:
+    name = w.fresh("fd")
+    w.add("memfd_create", "memory", gives=name)
+    w._know(name, 2 * PAGE_SIZE)
+
+
+def write_brk(w: Writer) -> None:
+    """Move the break by odd numbers of bytes, up and down; the first call asks where it is."""
+    if "heap" not in w.mappings:
+        w.mappings["heap"] = 40 * PAGE_SIZE
+        w.add("brk", 0, gives="heap", who="p")
+    step = w.rng.choice((-PAGE_SIZE, -1, 0, 1, PAGE_SIZE, w.rng.randrange(40 * PAGE_SIZE), 1 << 45))
+    w.add("brk", Name("heap", step))
+
+
+def write_setrlimit(w: Writer) -> None:
+    limit = w.rng.choice((1 << 30, 1 << 40, 2**64 - 1))
+    w.add("setrlimit", w.rng.choice((Rlimit.RLIMIT_AS, Rlimit.RLIMIT_DATA)), limit)
+
+
+def on_descriptor(name: str) -> Callable[[Writer], None]:
+    """Return the function for a call that takes a descriptor alone."""
+    return lambda w: w.add(name, w.descriptor())
+
+
+def write_unlink(w: Writer) -> None:
+    w.add("unlink", w.rng.choice(("f0", "f1", "f2", "new")))
+
+
+WRITERS: dict[str, Callable[[Writer], None]] = {
+    **{name: on_range(name) for name in ("munmap", "mlock", "munlock", "mincore")},
+    **{name: on_descriptor(name) for name in ("close", "fsync", "fstat")},
+    **{name.removeprefix("write_"): f for name, f in list(globals().items()) if name.startswith("write_")},
+}
+"""Who writes which call."""

@@ -1,0 +1,62 @@
+"""Two kernels for random programs: a live one that stays, and for each program a simulator that starts as it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from mmaplab.fuzz.writer import FileData
+from mmaplab.interface import FatalSignal, Kernel, Process
+from mmaplab.lockstep import Lockstep, Side
+from mmaplab.sim import Kernel as SimKernel
+from mmaplab.sim import KernelConfig
+
+FILE_NAMES = ("code", "f0", "f1", "f2", "new")
+"""Every name that a random program gives to a file."""
+
+
+class Pair:
+    """A kernel that is compared, and the configuration with which simulators predict it."""
+
+    def __init__(self, real: Kernel, config: KernelConfig) -> None:
+        self.real, self.config = real, config
+        self._janitor = real.spawn()
+
+    def __enter__(self) -> Pair:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the live kernel."""
+        self.real.close()
+
+    @contextmanager
+    def fresh(self, files: Mapping[str, FileData], warm: bool = True, trace: bool = False) -> Iterator[Lockstep]:
+        """Make the files and a process on both sides, for one program; afterwards the live side is emptied."""
+        process = self.real.spawn()
+        sim = SimKernel(self.config_for(process), record=trace)
+        for path, data in files.items():
+            for kernel in (sim, self.real):
+                kernel.create_file(path, data.bytes(), warm=warm)
+        lockstep = Lockstep(Side(sim, sim.spawn()), Side(self.real, process))
+        try:
+            yield lockstep
+        finally:
+            self.empty(lockstep.real)
+
+    def config_for(self, process: Process) -> KernelConfig:
+        """Return the configuration of a simulator whose first process starts as this live one."""
+        base = getattr(process, "mmap_base", self.config.mmap_base)
+        return replace(self.config, mmap_base=base, start_brk=process.brk(0))
+
+    def empty(self, side: Side | None) -> None:
+        """End the live processes of a program and remove its files."""
+        for process in (side.living() if side else {}).values():
+            with suppress(OSError, FatalSignal):
+                process.exit()
+        for path in FILE_NAMES:
+            with suppress(FileNotFoundError):
+                self._janitor.unlink(path)

@@ -1,0 +1,138 @@
+"""Kinds of random programs: which calls, in what dose, on how many pages, with which files.
+
+No single mixture finds every mistake: rules of merging show themselves where twelve pages are mapped and unmapped by
+several processes all the time, readahead only in a large file that nobody has read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mmaplab.constants import Madv
+
+LAYOUT = {"mmap": 14, "munmap": 4, "mprotect": 12, "mremap": 9, "madvise": 8}
+TOUCH = {"load": 22, "store": 22}
+FILES = {"pread": 4, "pwrite": 5, "ftruncate": 5, "read": 2, "write": 2, "lseek": 1}
+
+FLAG_ADVICE = tuple(
+    getattr(Madv, f"MADV_{name}")
+    for name in ("NORMAL", "RANDOM", "SEQUENTIAL", "DONTFORK", "DOFORK", "DONTDUMP", "DODUMP")
+)
+"""Advice that changes `vm_flags`, so that areas split and merge."""
+DROP_ADVICE = (Madv.MADV_DONTNEED, Madv.MADV_DONTNEED, Madv.MADV_DONTNEED, Madv.MADV_WILLNEED)
+POPULATE_ADVICE = (Madv.MADV_POPULATE_READ, Madv.MADV_POPULATE_WRITE)
+FORK_ADVICE = (Madv.MADV_WIPEONFORK, Madv.MADV_KEEPONFORK)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A mixture. `weights` by call; `files` are on the kernel's file system, `memfds` in memory."""
+
+    name: str
+    weights: dict[str, int] = field(hash=False)
+    arena_pages: int = 64
+    """The pages at a fixed address, in the middle of which a page table ends (a multiple of 2 MiB)."""
+    processes: int = 1
+    files: int = 0
+    memfds: int = 0
+    file_pages: int = 20
+    warm: bool = True
+    anonymous: float = 0.5
+    """Share of the mappings that are anonymous."""
+    populate: float = 0.0
+    locked: float = 0.0
+    largest_write: int = 3 * 4096
+    """Bytes of one write at most; large writes make large folios."""
+    advice: tuple[int, ...] = FLAG_ADVICE + DROP_ADVICE
+    executes: bool = False
+    """Fetches happen: then all code is in the file `code`, and stores keep to the lower half of a page."""
+
+
+def _profiles() -> dict[str, Profile]:
+    forks = {"fork": 4, "exit": 2}
+    every = (
+        Profile("vma", LAYOUT | TOUCH, anonymous=1.0, advice=(*FLAG_ADVICE, *DROP_ADVICE)),
+        Profile(
+            "vmaf",
+            LAYOUT | TOUCH | {"mincore": 4},
+            files=2,
+            memfds=1,
+            populate=0.1,
+            advice=FLAG_ADVICE + DROP_ADVICE + POPULATE_ADVICE,
+        ),
+        Profile(
+            "fork",
+            LAYOUT | TOUCH | forks | {"execute": 5},
+            processes=4,
+            files=1,
+            anonymous=0.7,
+            advice=FLAG_ADVICE + DROP_ADVICE + FORK_ADVICE,
+            executes=True,
+        ),
+        Profile(
+            "fmerge",
+            {"mmap": 14, "munmap": 4, "mprotect": 24, "mremap": 5, "madvise": 4, "load": 8, "store": 20} | forks,
+            arena_pages=12,
+            processes=5,
+            anonymous=0.95,
+            files=1,
+            advice=FLAG_ADVICE + FORK_ADVICE,
+        ),
+        Profile("file", {**TOUCH, **FILES, **forks, "mmap": 8, "munmap": 3}, processes=3, files=2, memfds=1, anonymous=0.1),
+        Profile(
+            "sync",
+            {"load": 12, "store": 26, "msync": 10, "fsync": 4, "ftruncate": 5, "pwrite": 4, "mmap": 8, "munmap": 2}
+            | {"mprotect": 6, "fork": 2},
+            processes=3,
+            files=2,
+            memfds=1,
+            anonymous=0.1,
+        ),
+        Profile(
+            "lock",
+            LAYOUT | TOUCH | {"mlock": 9, "munlock": 5, "msync": 3, "fork": 2, "ftruncate": 2},
+            processes=3,
+            files=1,
+            memfds=1,
+            populate=0.2,
+            locked=0.1,
+            advice=FLAG_ADVICE + DROP_ADVICE + POPULATE_ADVICE,
+        ),
+        Profile(
+            "big",
+            {**TOUCH, "pwrite": 12, "mmap": 10, "munmap": 3, "mprotect": 4, "madvise": 5, "ftruncate": 5, "pread": 4},
+            arena_pages=512,
+            files=2,
+            file_pages=300,
+            anonymous=0.1,
+            largest_write=1 << 20,
+        ),
+        Profile(
+            "cold",
+            {"load": 40, "pread": 10, "mincore": 25, "madvise": 6, "mmap": 6, "read": 8, "lseek": 3, "store": 6},
+            arena_pages=512,
+            files=1,
+            file_pages=2000,
+            warm=False,
+            anonymous=0.0,
+            advice=(Madv.MADV_NORMAL, Madv.MADV_RANDOM, Madv.MADV_SEQUENTIAL, Madv.MADV_WILLNEED),
+        ),
+        Profile(
+            "names",
+            {"open": 14, "close": 8, "dup": 4, "pipe": 1, "memfd_create": 2, "unlink": 4, "fstat": 6, "lseek": 3}
+            | {"read": 5, "write": 5, "mmap": 10, "load": 6, "store": 6, "munmap": 2, "fork": 2, "exit": 1, "ftruncate": 3},
+            processes=3,
+            files=3,
+            anonymous=0.1,
+        ),
+        Profile(
+            "limits",
+            LAYOUT | TOUCH | {"brk": 10, "setrlimit": 3, "mlock": 3, "munlock": 1, "fork": 1},
+            processes=2,
+            anonymous=1.0,
+        ),
+    )
+    return {profile.name: profile for profile in every}
+
+
+PROFILES = _profiles()

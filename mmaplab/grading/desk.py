@@ -1,0 +1,217 @@
+"""At the desk: `check` answers at once whether and why an answer is wrong, and never ends the notebook's kernel.
+
+    check("fault-bill", bill)                  one question of an exercise notebook, by its key
+    hint("fault-bill", 2)                      its hints, one after the other
+    check_slot(do_fault_around)                a kernel function against the reference, on generated programs
+
+What a learner wrote runs in a fork of the notebook's process, under limits of time and memory. The tests that are
+public stand in the package, with hints and the section to reread; the hidden ones stand in the masters only.
+"""
+
+from __future__ import annotations
+
+import dis
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mmaplab.grading.ask import DESK_SECONDS, forked
+from mmaplab.grading.cost import ACCESSES, QUESTIONS
+from mmaplab.grading.judge import Finding, judge
+from mmaplab.grading.plain import Plain
+from mmaplab.grading.families import FAMILIES, SLOT_FAMILIES
+from mmaplab.grading.questions import Question, Test, public_question
+from mmaplab.interface import Program
+from mmaplab.lab import NotAvailable
+from mmaplab.program import Log, record
+from mmaplab.sim import Kernel as SimulatedKernel
+
+Function = Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `check` found. Shown as text and as HTML; both are the same on every run."""
+
+    title: str
+    summary: str
+    findings: tuple[Finding, ...] = ()
+    hints: tuple[str, ...] = ()
+    key: str = ""
+    section: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Did every public test pass?"""
+        return bool(self.findings) and all(finding.passed for finding in self.findings)
+
+    def __repr__(self) -> str:
+        lines = [f"{self.title}: {self.summary}"]
+        for finding in self.findings:
+            lines.append(f"  {'passed' if finding.passed else 'lost  '}  {finding.test.label}: {finding.message}")
+            lines += [f"          {line}" for line in finding.lines]
+        if self.hints:
+            lines.append(f"  Hint 1 of {len(self.hints)}: {self.hints[0]}")
+            if len(self.hints) > 1:
+                lines.append(f'  The next one: hint("{self.key}", 2)')
+        if self.section:
+            lines.append(f"  Reread: {self.section}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(_finding_html(finding) for finding in self.findings)
+        reread = f"<p>Reread: <b>{html.escape(self.section)}</b></p>" if self.section else ""
+        return (
+            f"<div><p><b>{html.escape(self.title)}</b>: {html.escape(self.summary)}</p>"
+            f"{rows}{_hints_html(self.hints)}{reread}</div>"
+        )
+
+
+def _finding_html(finding: Finding) -> str:
+    mark = "✓ passed" if finding.passed else "✗ lost"
+    shown = f"<pre>{html.escape(chr(10).join(finding.lines))}</pre>" if finding.lines else ""
+    return f"<p>{mark} · {html.escape(finding.test.label)}: {html.escape(finding.message)}</p>{shown}"
+
+
+def _hints_html(hints: Sequence[str]) -> str:
+    """Return the hints, each folded away inside the one before."""
+    inner = ""
+    for number in range(len(hints), 0, -1):
+        inner = (
+            f"<details><summary>Hint {number} of {len(hints)}</summary>"
+            f"<p>{html.escape(hints[number - 1])}</p>{inner}</details>"
+        )
+    return inner
+
+
+# ---------------------------------------------------------------- questions
+
+
+def check(key: str, *answers: object) -> Verdict:
+    """Judge the answers to the question `key` by its public tests.
+
+    Give the answers in the order in which the cell names them. Raises KeyError for an unknown key and TypeError for
+    a wrong number of answers; whatever the answers themselves do only loses their tests.
+    """
+    question = public_question(key)
+    if len(answers) != len(question.answers):
+        raise TypeError(f"check({key!r}, ...) takes {', '.join(question.answers)}; {len(answers)} answers were given")
+    waiting = f"{_count(len(question.tests), 'public check')} and {question.hidden} hidden wait for it"
+    if all(is_blank(answer) for answer in answers):
+        return Verdict(question.title, f"not answered yet; {waiting}.", key=key)
+    findings = judge_all(question.tests, dict(zip(question.answers, answers, strict=True)))
+    passed = sum(finding.passed for finding in findings)
+    hidden = f"{question.hidden} hidden one{'s' * (question.hidden != 1)} remain{'s' * (question.hidden == 1)}"
+    if passed == len(findings):
+        return Verdict(question.title, f"public checks passed, {hidden}.", findings, key=key)
+    summary = f"{passed} of {_count(len(findings), 'public check')} passed, {hidden}."
+    return Verdict(question.title, summary, findings, question.hints, key, question.section)
+
+
+def hint(key: str, step: int = 1) -> str:
+    """Return hint number `step` (from 1 on) of a question; raises KeyError, ValueError where there is none."""
+    question = public_question(key)
+    if not 1 <= step <= len(question.hints):
+        raise ValueError(f"{question.title} has the hints 1 to {len(question.hints)}, not {step}")
+    text = question.hints[step - 1]
+    rest = f'  The next one: hint("{key}", {step + 1})' if step < len(question.hints) else "  That is the last hint."
+    return f"Hint {step} of {len(question.hints)}: {text}{rest}"
+
+
+def score(key: str, answers: Sequence[object], hidden: Sequence[Mapping[str, Plain]]) -> int:
+    """Return the points for the answers, hidden tests and all; what a master's check cell ends in.
+
+    nbgrader takes a number that a cell ends in as its points. Raises as `check` does.
+    """
+    question: Question = public_question(key).with_hidden(hidden)
+    if all(is_blank(answer) for answer in answers):
+        return 0
+    return sum(f.points for f in judge_all(question.tests, dict(zip(question.answers, answers, strict=True))))
+
+
+def judge_all(tests: Sequence[Test], namespace: dict[str, object]) -> tuple[Finding, ...]:
+    """Judge answers that live in this process; one that dies loses its test, and the next gets a new process."""
+    findings = []
+    for test in tests:
+        with forked(namespace) as child:
+            findings.append(judge(test, child.ask))
+    return tuple(findings)
+
+
+def is_blank(answer: object) -> bool:
+    """Is it an answer that nobody has given yet: None, or a function that holds nothing but its docstring?"""
+    if answer is None:
+        return True
+    code = getattr(answer, "__code__", None)
+    if code is None:
+        return False
+    return all(
+        instruction.opname in ("RESUME", "NOP", "RETURN_VALUE")
+        or (instruction.opname in ("LOAD_CONST", "RETURN_CONST") and instruction.argval is None)
+        for instruction in dis.get_instructions(code)
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+# ---------------------------------------------------------------- kernel functions
+
+
+def check_slot(function: Function, name: str = "", programs: int = 60) -> Verdict:
+    """Compare a kernel function of the learner's with the reference, on `programs` generated programs.
+
+    `name` is the slot (see mmaplab.sim.slots); without it, the function's own name. The shortest program that shows
+    a difference is printed with both answers. Raises ValueError for a slot without programs.
+    """
+    slot = name or function.__name__
+    if slot not in SLOT_FAMILIES:
+        raise ValueError(f"there are no programs for the slot {slot!r}; there are for {', '.join(SLOT_FAMILIES)}")
+    families = SLOT_FAMILIES[slot]
+    each = -(-programs // len(families))
+    tests = [
+        Test("slot", _situation(family), 1, slot, False, {"slot": slot, "family": family, "count": each})
+        for family in families
+    ]
+    findings: list[Finding] = []
+    for test in tests:
+        with forked({slot: function}, DESK_SECONDS) as child:
+            findings.append(judge(test, child.ask))
+        if not findings[-1].passed:
+            return Verdict(f"{slot}", "differs from the reference.", tuple(findings))
+    return Verdict(slot, f"agrees with the reference on {each * len(families)} programs.", tuple(findings))
+
+
+def _situation(family: str) -> str:
+    """Return what a family of programs is about: the first line of its docstring."""
+    return (FAMILIES[family].__doc__ or family).strip().splitlines()[0].rstrip(".")
+
+
+# ---------------------------------------------------------------- the live kernel
+
+
+def run_here(program: Program, files: Mapping[str, bytes]) -> Verdict:
+    """Run a program on the live kernel under this notebook, with warm `files`, and say what it cost there.
+
+    Where there is no live kernel that can be asked, the simulated one answers, and the text says so.
+    """
+    from mmaplab.real import LinuxKernel  # only here: the rest of this room runs on every system
+
+    if is_blank(program):
+        return Verdict("your kernel", "not answered yet.")
+    try:
+        with LinuxKernel() as kernel:
+            return Verdict("the live kernel", told_cost(record(program, kernel, files=files)))
+    except NotAvailable as reason:
+        log = record(program, SimulatedKernel(), files=files)
+        return Verdict("the simulated kernel", f"{told_cost(log)} (The live one could not be asked: {reason}.)")
+
+
+def told_cost(log: Log) -> str:
+    """Return what a recorded program cost, in a sentence."""
+    taken = [step.faults for step in log if step.faults is not None]
+    minor, major = sum(faults.minor for faults in taken), sum(faults.major for faults in taken)
+    calls = sum(step.call.name not in ACCESSES + QUESTIONS for step in log)
+    died = f" It ended with {log.died}." if log.died else ""
+    return f"{minor} minor faults, {major} major faults, {calls} system calls.{died}"

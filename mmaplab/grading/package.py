@@ -1,0 +1,63 @@
+"""A copy of this package for answers to run with: without the function that a question asks for.
+
+An answer that calls the reference, or copies it, would be right without being an answer; and a process that has no
+reference cannot forge what the reference would show. Where a kernel can live without the function, its place is taken
+by the smallest one that works, so that `Kernel()` still runs; else by one that raises.
+"""
+
+from __future__ import annotations
+
+import ast
+import compileall
+import shutil
+import textwrap
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mmaplab.sim.kernel import REFERENCE
+
+SOURCE = Path(__file__).resolve().parents[1]
+HELPERS = {"handle_mm_fault": ("handle_pte_fault",)}
+"""Functions of the same room that hold part of a slot's reference."""
+MINIMAL = {"do_fault_around": "return FaultResult(0)"}
+"""What stands in place of a slot's reference: here, a kernel that maps nothing around a fault."""
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "public")
+
+
+@contextmanager
+def package_without(slots: Collection[str]) -> Iterator[Path]:
+    """Make a folder that holds a copy of `mmaplab` without the reference functions of `slots`; removed at the end."""
+    with TemporaryDirectory(prefix="mmaplab-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        shutil.copytree(SOURCE, folder / "mmaplab", ignore=LEFT_OUT)
+        for slot in sorted(slots):
+            strip(folder, slot)
+        compileall.compile_dir(name, quiet=2)
+        for path in folder.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield folder
+
+
+def strip(folder: Path, slot: str) -> None:
+    """Replace the body of a slot's reference in the copy under `folder`; its docstring stays."""
+    function = getattr(REFERENCE, slot)
+    room = folder / Path(*function.__module__.split(".")).with_suffix(".py")
+    text = room.read_text(encoding="utf-8")
+    body = MINIMAL.get(slot, f'raise NotImplementedError("{slot} is what this question asks for: it is not here")')
+    for name in (function.__name__, *HELPERS.get(slot, ())):
+        text = without_body(text, name, body)
+    room.write_text(text, encoding="utf-8")
+
+
+def without_body(text: str, name: str, body: str) -> str:
+    """Return a room's text with another body for one of its functions; raises KeyError where it has no such function."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            lines = text.splitlines(keepends=True)
+            first = node.body[1] if ast.get_docstring(node) is not None and len(node.body) > 1 else node.body[0]
+            assert first.lineno and node.end_lineno
+            return "".join(lines[: first.lineno - 1]) + textwrap.indent(body, "    ") + "\n" + "".join(lines[node.end_lineno :])
+    raise KeyError(f"there is no function {name!r}")

@@ -1,0 +1,192 @@
+"""Programs that tests run: files, a configuration and a list of calls, as data that can be sent, shortened and printed.
+
+    kernel.create_file("f", pages(24), warm=True)
+    fd = p.open("f")
+    a = p.mmap(0x10003000, 0x8000, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0x2000)
+    p.load(a+0x5000)
+
+`shorten` takes away what a failure does not need. Generated programs come from families.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mmaplab.calls import PARAMETERS, Argument, Call, Name, call_text
+from mmaplab.constants import PAGE_SIZE, Map
+from mmaplab.fuzz.shrink import shrink
+from mmaplab.grading.plain import Plain
+
+MAX_CALLS = 2000
+MAX_LENGTH = 64 << 20
+"""The longest range, in bytes, that a program from outside may name: what it costs must stay bounded."""
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """A file that is there before the program starts: `npages` whole pages, in the page cache where `warm`."""
+
+    path: str
+    npages: int
+    warm: bool = True
+
+    @property
+    def data(self) -> bytes:
+        """The file's bytes: every page is filled with a byte that tells it from its neighbours."""
+        return pages(self.npages)
+
+    def __str__(self) -> str:
+        return f'kernel.create_file("{self.path}", pages({self.npages}){", warm=True" * self.warm})'
+
+
+def pages(npages: int) -> bytes:
+    """Return the bytes of a file of `npages` pages; page i is filled with the byte i % 251 + 1."""
+    return b"".join(bytes([i % 251 + 1]) * PAGE_SIZE for i in range(npages))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A program with what it needs; `config` holds fields of KernelConfig that differ from the default."""
+
+    files: tuple[FileSpec, ...] = ()
+    calls: tuple[Call, ...] = ()
+    config: Mapping[str, Plain] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """Return the program as lines of Python; the configuration first, where it differs."""
+        settings = ", ".join(f"{key}={value!r}" for key, value in self.config.items())
+        head = [f"kernel = Kernel(KernelConfig({settings}))"] if settings else []
+        return head + [str(file) for file in self.files] + [call_text(call) for call in self.calls]
+
+    def to_plain(self) -> dict[str, Plain]:
+        """Return the program as data."""
+        return {
+            "files": [[file.path, file.npages, file.warm] for file in self.files],
+            "config": dict(self.config),
+            "calls": [call_to_plain(call) for call in self.calls],
+        }
+
+    @staticmethod
+    def of(data: Plain) -> Scenario:
+        """Return the program that data describes; raises ValueError where it is none, or asks for too much."""
+        try:
+            assert isinstance(data, dict)
+            files = tuple(_file(item) for item in _list(data["files"], 10))
+            calls = tuple(call_of(item) for item in _list(data["calls"], MAX_CALLS))
+            config = data["config"]
+            assert isinstance(config, dict)
+        except (AssertionError, KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"this is no program: {error!r}") from None
+        return Scenario(files, calls, config)
+
+
+def call_to_plain(call: Call) -> Plain:
+    """Return a call as data."""
+    return [call.who, call.name, [_arg_to_plain(arg) for arg in call.args], list(call.gives)]
+
+
+def call_of(data: Plain) -> Call:
+    """Return the call that data describes; raises ValueError for anything that is not a call of a process."""
+    who, name, args, gives = _list(data, 4)
+    if not isinstance(who, str) or not isinstance(name, str) or name not in PARAMETERS or who == "kernel":
+        raise ValueError(f"{who!r}.{name!r} is not a call of a process")
+    values = tuple(_arg_of(arg) for arg in _list(args, 8))
+    names = tuple(str(item) for item in _list(gives, 2))
+    if len(values) != len(PARAMETERS[name]):
+        raise ValueError(f"{name} takes {len(PARAMETERS[name])} arguments, not {len(values)}")
+    call = Call(who, name, values, names)
+    _check_size(call)
+    return call
+
+
+def _check_size(call: Call) -> None:
+    for parameter, value in zip(PARAMETERS[call.name], call.args, strict=True):
+        size = len(value) if isinstance(value, bytes) else value
+        limited = parameter in ("n", "data", "length", "old_size", "new_size") and call.name not in ("munmap", "mmap")
+        if limited and isinstance(size, int) and size > MAX_LENGTH and size < 2**63:
+            raise ValueError(f"{call_text(call, brief=True)}: more than {MAX_LENGTH >> 20} MiB in one call")
+    if call.name == "mmap" and isinstance(call.args[1], int) and isinstance(call.args[3], int):
+        if call.args[3] & Map.MAP_POPULATE and call.args[1] > MAX_LENGTH:
+            raise ValueError(f"{call_text(call)}: more than {MAX_LENGTH >> 20} MiB populated in one call")
+
+
+def _arg_to_plain(arg: Argument) -> Plain:
+    if isinstance(arg, Name):
+        return {"name": [arg.name, arg.offset]}
+    return {"bytes": arg.hex()} if isinstance(arg, bytes) else arg if isinstance(arg, str) else int(arg)
+
+
+def _arg_of(data: Plain) -> Argument:
+    if type(data) is int or isinstance(data, str):
+        return data
+    assert isinstance(data, dict)
+    if "bytes" in data:
+        return bytes.fromhex(str(data["bytes"]))
+    name, offset = _list(data["name"], 2)
+    assert isinstance(name, str) and type(offset) is int
+    return Name(name, offset)
+
+
+def _file(data: Plain) -> FileSpec:
+    path, npages, warm = _list(data, 3)
+    assert isinstance(path, str) and type(npages) is int and 0 <= npages <= 4096 and isinstance(warm, bool)
+    return FileSpec(path, npages, warm)
+
+
+def _list(data: Plain, most: int) -> list[Plain]:
+    assert isinstance(data, list) and len(data) <= most, f"{data!r:.80} is not a list of at most {most}"
+    return data
+
+
+# ---------------------------------------------------------------- shortening
+
+
+def shorten(scenario: Scenario, fails: Callable[[Scenario], bool], budget: int = 150) -> Scenario:
+    """Return a smaller program that still fails: fewer calls first, then smaller numbers.
+
+    `fails` is asked some `budget` times at most. Raises ValueError where the program does not fail.
+    """
+
+    def still_fails(calls: Sequence[Call]) -> bool:
+        return fails(replace(scenario, calls=tuple(calls)))
+
+    scenario = replace(scenario, calls=tuple(shrink(scenario.calls, still_fails, budget // 3)))
+    asked, going = budget // 3, True
+    while going:
+        going = False
+        for smaller in _smaller(scenario):
+            asked += 1
+            if asked > budget:
+                return scenario
+            if fails(smaller):
+                scenario, going = smaller, True
+                break
+    return scenario
+
+
+def _smaller(scenario: Scenario) -> Iterator[Scenario]:
+    """Return programs with one number smaller."""
+    for i, call in enumerate(scenario.calls):
+        for args in _smaller_args(call):
+            yield replace(scenario, calls=scenario.calls[:i] + (replace(call, args=args),) + scenario.calls[i + 1 :])
+    for i, file in enumerate(scenario.files):
+        for npages in _smaller_numbers(file.npages):
+            smaller = replace(file, npages=npages)
+            yield replace(scenario, files=scenario.files[:i] + (smaller,) + scenario.files[i + 1 :])
+
+
+def _smaller_args(call: Call) -> Iterator[tuple[Argument, ...]]:
+    for i, (parameter, arg) in enumerate(zip(PARAMETERS[call.name], call.args, strict=False)):
+        options: list[Argument] = []
+        if isinstance(arg, Name):
+            options = [replace(arg, offset=n * PAGE_SIZE) for n in _smaller_numbers(arg.offset // PAGE_SIZE)]
+        elif parameter in ("length", "offset") and isinstance(arg, int):
+            least = 1 if parameter == "length" else 0
+            options = [n * PAGE_SIZE for n in _smaller_numbers(arg // PAGE_SIZE) if n >= least]
+        for option in options:
+            yield call.args[:i] + (option,) + call.args[i + 1 :]
+
+
+def _smaller_numbers(number: int) -> list[int]:
+    return sorted({n for n in (0, number // 2, number - 16, number - 4, number - 1) if 0 <= n < number})

@@ -1,0 +1,134 @@
+"""What grading leaves: scores.json, scores.csv, a page for each submission, and an index of them.
+
+Pages are single HTML files that refer to nothing else. They hold messages; of hidden tests only their labels.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmaplab.grading.plain import Plain
+
+Result = dict[str, Plain]
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
+table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ccc }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+pre { background: #f4f4f4; padding: .6rem; overflow-x: auto; line-height: 1.3 }
+.lost { border-left: .4rem solid #d55e00; padding-left: .6rem } .passed { border-left: .4rem solid #009e73; padding-left: .6rem }
+.note { color: #555 } h2 { margin-top: 2rem }
+"""
+
+
+def scores_json(results: Sequence[Result], protection: str) -> str:
+    """Return all results as JSON text."""
+    return json.dumps({"protection": protection, "submissions": list(results)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def scores_csv(results: Sequence[Result]) -> str:
+    """Return a line for each submission, with a column for each question."""
+    keys = list(dict.fromkeys(str(question["key"]) for result in results for question in _dicts(result["questions"])))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["submission", "assignment", "points", "max", *keys, "remark"])
+    for result in results:
+        points = {str(q["key"]): q["points"] for q in _dicts(result["questions"])}
+        remark = str(result["broken"]) or " ".join(map(str, _list(result["notes"])))
+        row = [result["name"], result["assignment"], result["points"], result["max"]]
+        table.writerow([safe(str(item)) for item in [*row, *(points.get(key, "") for key in keys), remark]])
+    return text.getvalue()
+
+
+def safe(text: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return "'" + text if text[:1] in "=+-@\t\r" else text
+
+
+def page_name(name: str, digest: str) -> str:
+    """Return the file name of a submission's page: readable, harmless, and different for different submissions."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[-80:] or "submission"
+    return f"{stem}-{digest[:8]}.html"
+
+
+def page(result: Result, protection: str) -> str:
+    """Return the feedback page of one submission."""
+    parts = [f"<h1>{_text(result['name'])}</h1>"]
+    if result["broken"]:
+        parts.append(f"<p class='lost'>{_text(result['broken'])}</p>")
+    else:
+        parts.append(f"<p><b>{result['points']} of {result['max']} points</b> · {_text(result['assignment'])}</p>")
+    parts += [f"<p class='note'>{_text(note)}</p>" for note in _list(result["notes"])]
+    parts += [question_html(question) for question in _dicts(result["questions"])]
+    parts.append(f"<p class='note'>How the answers were run: {_text(protection)}.</p>")
+    return document(str(result["name"]), "\n".join(parts))
+
+
+def question_html(question: Result) -> str:
+    """Return one question with its tests."""
+    parts = [f"<h2>{_text(question['title'])} · {question['points']} of {question['max']}</h2>"]
+    parts += [f"<p class='note'>{_text(note)}</p>" for note in _list(question["notes"])]
+    for test in _dicts(question["tests"]):
+        hidden = " (hidden)" if test["hidden"] else ""
+        kind = "passed" if test["passed"] else "lost"
+        mark = "✓" if test["passed"] else "✗"
+        text = f"{mark} {_text(test['label'])}{hidden}, {test['points']} of {test['max']}: {_text(test['message'])}"
+        parts.append(f"<p class='{kind}'>{text}</p>")
+        if test["lines"]:
+            parts.append(f"<pre>{_text(chr(10).join(map(str, _list(test['lines']))))}</pre>")
+    if question["points"] != question["max"]:
+        parts.append(f"<p>Reread: {_text(question['section'])}</p>")
+    return "\n".join(parts)
+
+
+def index(results: Sequence[Result], protection: str) -> str:
+    """Return the page that lists all submissions."""
+    rows = []
+    for result in results:
+        link = f"pages/{page_name(str(result['name']), str(result['sha256']))}"
+        remark = str(result["broken"]) or " ".join(map(str, _list(result["notes"])))
+        rows.append(
+            f"<tr><td><a href='{_text(link)}'>{_text(result['name'])}</a></td><td class='number'>{result['points']}</td>"
+            f"<td class='number'>{result['max']}</td><td>{_text(remark)}</td></tr>"
+        )
+    head = "<tr><th>submission</th><th class='number'>points</th><th class='number'>of</th><th>remarks</th></tr>"
+    note = f"<p class='note'>How the answers were run: {_text(protection)}.</p>"
+    return document("Scores", f"<h1>Scores</h1><table>{head}{''.join(rows)}</table>{note}")
+
+
+def document(title: str, body: str) -> str:
+    """Return a whole HTML document."""
+    return (
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{_text(title)}</title>"
+        f"<style>{STYLE}</style></head><body>{body}</body></html>\n"
+    )
+
+
+def write_reports(out: Path, results: Sequence[Result], protection: str) -> None:
+    """Write all files of the report into the folder `out`."""
+    pages = out / "pages"
+    pages.mkdir(parents=True, exist_ok=True)
+    for result in results:
+        name = page_name(str(result["name"]), str(result["sha256"]))
+        (pages / name).write_text(page(result, protection), encoding="utf-8")
+    (out / "scores.json").write_text(scores_json(results, protection), encoding="utf-8")
+    (out / "scores.csv").write_text(scores_csv(results), encoding="utf-8")
+    (out / "index.html").write_text(index(results, protection), encoding="utf-8")
+
+
+def _text(value: Plain) -> str:
+    return html.escape(str(value).encode("utf-8", "replace").decode(), quote=True)
+
+
+def _list(value: Plain) -> list[Plain]:
+    return value if isinstance(value, list) else []
+
+
+def _dicts(value: Plain) -> list[Result]:
+    return [item for item in _list(value) if isinstance(item, dict)]

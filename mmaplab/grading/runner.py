@@ -1,0 +1,166 @@
+"""Grading one submission: a function from bytes to a result, in plain data.
+
+    for each question     the given cells before it and the answer, in a fresh child
+    for each test         asked for data; compared here; a child that died is replaced, and the next test goes on
+
+An answer that needs what other cells define (a NameError) gets a second try with all the submission's own cells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmaplab.grading.ask import Died
+from mmaplab.grading.judge import Finding, judge
+from mmaplab.grading.plain import Plain
+from mmaplab.grading.questions import Question, Test
+from mmaplab.grading.sandbox import Box, Limits, Protection, boxed
+from mmaplab.grading.submission import Assignment, Submission, Unreadable, cells_of, choose, read_submission
+
+MOST_DEATHS = 3
+"""After so many deaths of one answer's process, the rest of its tests are lost untried."""
+PRELOAD = ("mmaplab.notebook", "mmaplab.grading.observe", "mmaplab.program")
+Result = dict[str, Plain]
+
+
+@dataclass
+class Grader:
+    """What grading needs: masters, protection, limits, and for each set of slots a package without them."""
+
+    assignments: Sequence[Assignment]
+    protection: Protection
+    limits: Limits
+    packages: dict[str, Path]
+    """Folders by the slot that is missing in them; '' has everything."""
+    preload: Sequence[str] = PRELOAD
+    _boxes: dict[str, Box] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def grade(self, data: bytes, name: str) -> Result:
+        """Return the result of one submission; never raises for whatever it holds."""
+        result: Result = {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "broken": "", "notes": []}
+        try:
+            cells = cells_of(data)
+            assignment = choose(cells, self.assignments)
+            submission = read_submission(cells, assignment)
+        except Unreadable as error:
+            return {**result, "broken": str(error), "assignment": "", "points": 0, "max": 0, "questions": []}
+        with ExitStack() as self._stack:
+            self._boxes = {}
+            graded = [self.question(question, assignment, submission) for question in assignment.questions]
+        return {
+            **result,
+            "assignment": assignment.name,
+            "notes": list(submission.notes),
+            "points": sum(int(str(question["points"])) for question in graded),
+            "max": sum(question.points for question in assignment.questions),
+            "questions": list(graded),
+        }
+
+    def question(self, question: Question, assignment: Assignment, submission: Submission) -> Result:
+        """Return the result of one question."""
+        answer = submission.answer(f"{question.key}-answer")
+        stub = assignment.cell(f"{question.key}-answer").stub
+        if answer is not None and answer.strip() == stub.strip():
+            return question_result(question, [Finding(test, False, "Not answered.") for test in question.tests], [])
+        findings, notes = self.attempt(question, first_cells(question, assignment, answer))
+        if any(finding.missing for finding in findings):
+            again, more = self.attempt(question, all_cells(question, submission))
+            if sum(f.points for f in again) > sum(f.points for f in findings):
+                findings, notes = again, [*more, "The answer needed other cells of the notebook; they were run before it."]
+        return question_result(question, findings, notes)
+
+    def attempt(self, question: Question, cells: Sequence[str]) -> tuple[list[Finding], list[str]]:
+        """Run cells and judge what they leave, test by test, the public ones first."""
+        findings: list[Finding] = []
+        notes: list[str] = []
+        deaths = 0
+        running: Box | None = None
+        for test in sorted(question.tests, key=lambda test: (test.hidden, package_for(test))):
+            if deaths >= MOST_DEATHS:
+                findings.append(Finding(test, False, "Not tried: the answer's process had died too often."))
+                continue
+            try:
+                box = self.box(package_for(test))
+                if box is not running:
+                    running, note = box, run_cells(box, cells)
+                    notes += [note] * (bool(note) and note not in notes)
+                findings.append(judge(test, box.ask))
+                alive = box.alive
+            except Died as error:
+                findings.append(Finding(test, False, f"The answer did not run: {error}."))
+                alive = False
+            if not alive:
+                running, deaths = None, deaths + 1
+        return findings, notes
+
+    def box(self, package: str) -> Box:
+        """Return the running box with a package, a new one where there is none yet, or none that lives."""
+        if package not in self._boxes or self._boxes[package].dead:
+            started = boxed(self.protection, self.packages[package], self.limits, self.preload)
+            self._boxes[package] = self._stack.enter_context(started)
+        return self._boxes[package]
+
+
+def package_for(test: Test) -> str:
+    """Return the package that a test's answer runs with: for a kernel function, one without the reference."""
+    return str(test.spec["slot"]) if test.kind == "slot" else ""
+
+
+def run_cells(box: Box, cells: Sequence[str]) -> str:
+    """Run cells in a fresh child; returns a sentence about the first that raised, or ''. Raises Died."""
+    box.begin()
+    note = ""
+    for source in cells:
+        reply = box.ask({"do": "run", "cells": [source]})
+        if "raised" in reply and not note:
+            note = f"A cell raised {str(reply['raised'])[:400]}"
+    return note
+
+
+def first_cells(question: Question, assignment: Assignment, answer: str | None) -> list[str]:
+    """Return what an answer runs after: the given cells before it, and nothing else."""
+    setup = assignment.setup_before(f"{question.key}-answer")
+    return setup + ([answer] if answer is not None else [])
+
+
+def all_cells(question: Question, submission: Submission) -> list[str]:
+    """Return every cell of the submission up to the question's check, without the checks."""
+    cells = []
+    for role, grade_id, source in submission.own:
+        if grade_id == question.key:
+            break
+        if role != "check":
+            cells.append(source)
+    return cells
+
+
+def question_result(question: Question, findings: Sequence[Finding], notes: Sequence[str]) -> Result:
+    """Return a question's result as plain data; of a hidden test, no more than its label and whether it passed."""
+    tests: list[Plain] = []
+    for finding in findings:
+        message = finding.message if not finding.test.hidden else "passed" if finding.passed else "lost"
+        tests.append(
+            {
+                "label": finding.test.label,
+                "hidden": finding.test.hidden,
+                "passed": finding.passed,
+                "points": finding.points,
+                "max": finding.test.points,
+                "message": message,
+                "lines": [] if finding.test.hidden else list(finding.lines),
+            }
+        )
+    return {
+        "key": question.key,
+        "title": question.title,
+        "points": sum(finding.points for finding in findings),
+        "max": question.points,
+        "notes": list(notes),
+        "tests": tests,
+        "section": question.section,
+    }

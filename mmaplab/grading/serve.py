@@ -1,0 +1,244 @@
+"""The child's side: run a learner's cells, then answer requests about what they left, one JSON line each.
+
+    {"do": "run", "cells": ["source", ...]}                       -> {"output": "..."} or {"raised": "..."}
+    {"do": "value", "name": "answer"}                             -> {"value": plain}
+    {"do": "call", "name": "f", "args": [[1, 2], ...]}            -> {"values": [plain, ...]}
+    {"do": "observe", "name": "f", "slot": "find_vma", "scenario": {...}}   -> {"seen": [...]}
+    {"do": "record", "name": "program", "scenario": {...}}        -> {"calls": [...], "died": ""}
+
+Nothing that this process says is believed but as data: whoever asks compares on its own side. What the learner's code
+prints is kept up to a limit and is handed over with the cells' result only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import io
+import json
+import linecache
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from mmaplab.calls import Call
+from mmaplab.grading.plain import NotPlain, Plain, tell_error, to_plain
+
+MAX_OUTPUT = 4000
+"""Characters of printed text that are kept."""
+PR_SET_CHILD_SUBREAPER = 36
+Reply = dict[str, Plain]
+
+
+class Kept(io.TextIOBase):
+    """A text stream that keeps the beginning of what is written to it, and lets the rest go."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Keep what fits."""
+        if len(self.text) < MAX_OUTPUT:
+            self.text += text[: MAX_OUTPUT - len(self.text)]
+        return len(text)
+
+
+def serve(requests: Iterable[bytes], replies: BinaryIO, namespace: dict[str, object]) -> None:
+    """Answer requests about `namespace` until the other side closes."""
+    for line in requests:
+        request = json.loads(line)
+        if request.get("do") == "end":
+            return
+        try:
+            reply = SERVICES[request["do"]](request, namespace)
+        except NotPlain as error:
+            reply = {"raised": f"not plain: {error}"}
+        except BaseException as error:  # a SystemExit of an answer must not end the process
+            reply = {"raised": tell_error(error), "kind": type(error).__name__}
+        replies.write(json.dumps(reply).encode() + b"\n")
+        replies.flush()
+
+
+def run(request: Reply, namespace: dict[str, object]) -> Reply:
+    """Run cells one after the other in one namespace; stops at the first that raises."""
+    output = Kept()
+    was = sys.stdout, sys.stderr
+    sys.stdout = sys.stderr = output  # type: ignore[assignment]
+    try:
+        cells = request["cells"]
+        assert isinstance(cells, list)
+        for number, source in enumerate(cells, 1):
+            execute(str(source), f"<cell {number}>", namespace)
+    except BaseException as error:  # also SystemExit and KeyboardInterrupt: they are the answer's own
+        return {"raised": tell_error(error), "kind": type(error).__name__, "output": output.text}
+    finally:
+        sys.stdout, sys.stderr = was
+    return {"output": output.text}
+
+
+def execute(source: str, name: str, namespace: dict[str, object]) -> None:
+    """Run one cell as a notebook would, without its magics."""
+    lines = ["# " + line if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
+    text = "\n".join(lines) + "\n"
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    exec(compile(text, name, "exec"), namespace)
+
+
+def value(request: Reply, namespace: dict[str, object]) -> Reply:
+    """Hand over one variable."""
+    name = str(request["name"])
+    return {"value": to_plain(namespace[name])} if name in namespace else {"missing": name}
+
+
+def call(request: Reply, namespace: dict[str, object]) -> Reply:
+    """Call a function with each of several argument lists; hands over the results."""
+    function = function_named(request, namespace)
+    groups = request["args"]
+    assert isinstance(groups, list)
+    return {"values": [to_plain(function(*args)) for args in groups]}  # type: ignore[misc]
+
+
+def observe_slot(request: Reply, namespace: dict[str, object]) -> Reply:
+    """Run a program on a kernel that has the learner's function in it."""
+    from mmaplab.grading.observe import observe
+    from mmaplab.grading.programs import Scenario
+
+    scenario = Scenario.of(request["scenario"])
+    return {"seen": observe(scenario, {str(request["slot"]): function_named(request, namespace)})}
+
+
+def record_program(request: Reply, namespace: dict[str, object]) -> Reply:
+    """Run a learner's program on a simulated kernel; hands over the calls it made."""
+    from mmaplab.grading.observe import kernel_for
+    from mmaplab.grading.programs import Scenario, call_to_plain
+    from mmaplab.program import record
+
+    function = function_named(request, namespace)
+    log = record(function, kernel_for(Scenario.of(request["scenario"]), {}), max_steps=2000, max_seconds=8)
+    calls: list[Call] = [step.call for step in log]
+    return {"calls": [call_to_plain(c) for c in calls], "died": str(log.died or "")}
+
+
+def function_named(request: Reply, namespace: dict[str, object]) -> Callable[..., object]:
+    """Return the function that a request names; raises NameError or TypeError."""
+    name = str(request["name"])
+    if name not in namespace:
+        raise NameError(f"name {name!r} is not defined")
+    found = namespace[name]
+    if not callable(found):
+        raise TypeError(f"{name} is {type(found).__name__}, not a function")
+    return found
+
+
+SERVICES: dict[str, Callable[[Reply, dict[str, object]], Reply]] = {
+    "run": run,
+    "value": value,
+    "call": call,
+    "observe": observe_slot,
+    "record": record_program,
+}
+
+
+def silence() -> None:
+    """Point the three standard streams to nothing: what is printed cannot fill a pipe or a disk."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    sink: TextIO = open(os.devnull, "w")  # noqa: SIM115  it lives as long as the process
+    sys.stdout = sys.stderr = sink
+
+
+def main() -> None:
+    """Serve one submission: `python -m mmaplab.grading.serve READ WRITE SETTINGS`, descriptors and JSON.
+
+    The process loads what notebooks import, once, and then forks a fresh child for every `{"do": "begin"}`, so that
+    one answer's death is not another's. When a child has ended, `{"ended": status}` follows.
+    """
+    requests = os.fdopen(int(sys.argv[1]), "rb", buffering=0)
+    replies = os.fdopen(int(sys.argv[2]), "wb", buffering=0)
+    settings = json.loads(sys.argv[3])
+    silence()
+    drop_rights(settings.get("uid"))
+    for module in settings["preload"]:
+        importlib.import_module(module)
+    for line in iter(requests.readline, b""):
+        if json.loads(line).get("do") != "begin":
+            continue
+        pid = os.fork()
+        if pid == 0:
+            limit(settings)
+            replies.write(b'{"began": true}\n')
+            try:
+                serve(requests, replies, {"__name__": "__main__", "display": lambda *shown: None})
+            finally:
+                os._exit(0)
+        status = reap(pid)
+        replies.write(json.dumps({"ended": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
+
+
+def reap(pid: int) -> int:
+    """Wait for a child, then end whatever it has left behind; returns its wait status.
+
+    This process is made the parent of orphans (PR_SET_CHILD_SUBREAPER), so that what is left is found below it.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _, status = os.waitpid(pid, 0)
+    for _ in range(1000):
+        left = children_of(os.getpid())
+        if not left:
+            break
+        for child in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+    return status
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes whose parent is `pid`; proc(5)."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = entry.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            if int(fields[1]) == pid:
+                found.append(int(entry.parent.name))
+    return found
+
+
+def drop_rights(uid: int | None) -> None:
+    """Go on as user `uid`, where the superuser started this: limits on processes do not bind the superuser."""
+    if uid is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+
+def limit(settings: dict[str, int]) -> None:
+    """Limit this process, for good: processor seconds, bytes of memory and of a file, processes, open files."""
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CPU: settings["cpu_seconds"],
+        resource.RLIMIT_AS: settings["memory_bytes"],
+        resource.RLIMIT_FSIZE: settings["file_bytes"],
+        resource.RLIMIT_NPROC: settings["processes"],
+        resource.RLIMIT_NOFILE: settings["open_files"],
+    }
+    for which, most in limits.items():
+        hard = resource.getrlimit(which)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(which, (most, most))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What a notebook imports, in one place. No logic lives here.
+
+    from mmaplab.notebook import Kernel, predict, bill, ladder, source
+"""
+
+from __future__ import annotations
+
+from mmaplab import ledger
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PTRS_PER_PTE
+from mmaplab.experiments import time_touches, twin, window_question
+from mmaplab.grading.desk import check, check_slot, hint, score
+from mmaplab.interface import BusError, FatalSignal, SegmentationFault
+from mmaplab.lab import NotAvailable, lab
+from mmaplab.pte import address_fields
+from mmaplab.real import (
+    LinuxKernel,
+    doctor,
+    drop_cache,
+    fault_addresses,
+    fault_counts,
+    file_mapping,
+    pagemap,
+    residency,
+    warm_file,
+)
+from mmaplab.show import course_map, linked, space, strip, walk
+from mmaplab.sim import Kernel, KernelConfig
+from mmaplab.sim.filefault import filemap_map_pages
+from mmaplab.sim.mm_types import FaultResult
+from mmaplab.source import source
+from mmaplab.views.bill import bill
+from mmaplab.views.ladder import ladder
+from mmaplab.views.plots import fault_raster
+from mmaplab.views.twinview import twin_table
+from mmaplab.widgets.play import play
+from mmaplab.widgets.player import player
+from mmaplab.widgets.predict import compare, predict
+from mmaplab.widgets.quiz import quiz, quiz_variant
+
+__all__ = [
+    "PAGE_SHIFT",
+    "PAGE_SIZE",
+    "PTRS_PER_PTE",
+    "BusError",
+    "FatalSignal",
+    "FaultResult",
+    "Kernel",
+    "KernelConfig",
+    "LinuxKernel",
+    "NotAvailable",
+    "SegmentationFault",
+    "address_fields",
+    "bill",
+    "check",
+    "check_slot",
+    "compare",
+    "course_map",
+    "doctor",
+    "drop_cache",
+    "fault_addresses",
+    "fault_counts",
+    "fault_raster",
+    "file_mapping",
+    "filemap_map_pages",
+    "hint",
+    "lab",
+    "ladder",
+    "ledger",
+    "linked",
+    "live_walk",
+    "pagemap",
+    "play",
+    "player",
+    "predict",
+    "quiz",
+    "quiz_variant",
+    "residency",
+    "score",
+    "source",
+    "space",
+    "strip",
+    "time_touches",
+    "twin",
+    "twin_table",
+    "walk",
+    "warm_file",
+    "window_question",
+]

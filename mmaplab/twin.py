@@ -1,0 +1,152 @@
+"""One program on two kernels: what the simulator predicts and what Linux does, step by step.
+
+    comparison = twin(program, sim, real)       print(comparison); comparison.agrees; comparison.difference
+
+Each call is made on both kernels before the next one; its result, errno or signal, its page faults and the areas that
+it leaves behind are compared (`mmaplab.lockstep`, which also says what is not). The program is given the live
+kernel's results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from mmaplab.calls import Outcome, call_text, outcome_text
+from mmaplab.interface import FatalSignal, FaultCounts, Kernel, Process, Program
+from mmaplab.lockstep import Difference, Lockstep, Side, TwinStep
+from mmaplab.program import Limits, Namer, Recorder, faults_text
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: step `number`, and `count` like it folded into one; `happened` is None without Linux."""
+
+    number: int
+    count: int
+    call: str
+    predicted: str
+    happened: str | None
+    agrees: bool
+    faults: str = ""
+    note: str = ""
+
+
+@dataclass
+class Comparison:
+    """What a program did on both kernels; `died` is what ended it early, where something did."""
+
+    steps: list[TwinStep]
+    live: bool
+    died: Exception | None = None
+    namer: Namer = field(default_factory=Namer)
+
+    @property
+    def difference(self) -> Difference | None:
+        """The first difference, or None."""
+        return next((step.difference for step in self.steps if step.difference), None)
+
+    @property
+    def agrees(self) -> bool:
+        """Did both kernels do the same in every step? False where there was no live kernel to ask."""
+        return self.live and self.difference is None
+
+    def rows(self) -> list[Row]:
+        """Return the table: runs of three or more equal steps of one kind are one row."""
+        rows: list[Row] = []
+        i = 0
+        while i < len(self.steps):
+            n = self._alike(i)
+            n = n if n >= 3 else 1
+            rows.append(self._row(i, n))
+            i += n
+        return rows
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        width = min(76, max((len(row.call) for row in rows), default=0))
+        lines = [self.summary(), ""]
+        for row in rows:
+            count = f" x{row.count}" if row.count > 1 else ""
+            lines.append(f"{row.number:4} {row.call:{width}}  {row.predicted}{row.faults}{count}")
+            if not row.agrees and row.happened is not None:
+                lines.append(f"     {'':{width}}  live: {row.happened}   <- {row.note}")
+        if self.difference:
+            lines += ["", "The first difference:", str(self.difference)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def text(self) -> str:
+        """Return the comparison as text."""
+        return str(self)
+
+    def summary(self) -> str:
+        """Return the outcome in one sentence."""
+        if not self.live:
+            return f"There is no live Linux kernel here: {len(self.steps)} steps, predicted by the simulator only."
+        if self.difference is None:
+            return f"Predicted and measured agree in all {len(self.steps)} steps."
+        return f"Predicted and measured agree until step {self.difference.step} of {len(self.steps)}."
+
+    def _alike(self, i: int) -> int:
+        """Return how many steps from the i-th on are calls of the same kind that agree."""
+        first = self.steps[i].call
+        n = 0
+        while i + n < len(self.steps) and not self.steps[i + n].difference:
+            call = self.steps[i + n].call
+            if (call.who, call.name, call.gives) != (first.who, first.name, ()):
+                break
+            n += 1
+        return n
+
+    def _row(self, i: int, n: int) -> Row:
+        step, last = self.steps[i], self.steps[i + n - 1]
+        call = call_text(step.call, brief=True)
+        if n > 1:
+            call += f" ... {call_text(last.call, brief=True)}"
+        counts = [s.predicted.faults or FaultCounts(0, 0) for s in self.steps[i : i + n]]
+        total = FaultCounts(sum(c.minor for c in counts), sum(c.major for c in counts))
+        happened = self._text(step.happened.outcome) if step.happened else None
+        if step.difference and step.happened:
+            happened = f"{happened}{faults_text(step.happened.faults)}"
+        note = step.difference.what if step.difference else ""
+        return Row(i + 1, n, call, self._text(step.predicted.outcome), happened, not note, faults_text(total), note)
+
+    def _text(self, outcome: Outcome) -> str:
+        addr = outcome.error.si_addr if isinstance(outcome.error, FatalSignal) else 0
+        name = self.namer.name_of(addr)
+        return outcome_text(outcome, {addr: name} if name else {})
+
+
+def twin(
+    program: Program,
+    sim: Kernel | Callable[[Process | None], Kernel],
+    real: Kernel | None = None,
+    files: Mapping[str, bytes] | None = None,
+    warm: bool = True,
+    max_steps: int = 10_000,
+    max_seconds: float = 60.0,
+) -> Comparison:
+    """Run `program` on the simulated and the live kernel in lockstep; `real` is None where there is no Linux.
+
+    `sim` is a kernel, or a function that is given the live process (None without one) and returns the kernel: so the
+    simulator can start from the live layout (`KernelConfig.mmap_base`). `files` are made first on both, by name, in
+    the page cache where `warm`. Raises EndlessProgram past `max_steps` or `max_seconds`, and what the program itself
+    raises by mistake; an OSError or a signal ends the program, and the comparison says so (`died`).
+    """
+    process = real.spawn() if real else None
+    kernel = sim(process) if callable(sim) else sim
+    for path, data in (files or {}).items():
+        for each in (kernel, real) if real else (kernel,):
+            each.create_file(path, data, warm=warm)
+    lockstep = Lockstep(Side(kernel, kernel.spawn()), Side(real, process) if real and process else None)
+    recorder = Recorder(lockstep.make, (lockstep.real or lockstep.sim).names, Limits(max_steps, max_seconds))
+    comparison = Comparison(lockstep.steps, real is not None, namer=recorder.namer)
+    try:
+        program(recorder.stand_in("p"))
+    except (OSError, FatalSignal) as error:
+        comparison.died = error
+    made = zip(recorder.calls, lockstep.steps, strict=False)
+    comparison.steps = [replace(step, call=call) for call, step in made]
+    return comparison

@@ -1,0 +1,68 @@
+"""What a learner has guessed and answered: one JSON file in the learner's own folder, never sent anywhere, never graded.
+
+    {"predictions": {"05-tables": {"guess": 1, "question": "..."}}, "answers": {"05-q1": {"right": true, "tries": 2}}}
+
+The folder is `MMAPLAB_HOME`, else the system's place for user data. A file that cannot be read is kept aside under another
+name, so that nothing is lost and no cell fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+Notes = dict[str, dict[str, dict[str, Any]]]
+
+
+def home() -> Path:
+    """Return the folder that holds the notes; it need not exist yet."""
+    given = os.environ.get("MMAPLAB_HOME")
+    if given:
+        return Path(given)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "mmaplab"
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", str(Path.home()))) / "mmaplab"
+    return Path(os.environ.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))) / "mmaplab"
+
+
+def read() -> Notes:
+    """Return all notes; empty where there are none. A broken file is kept as `notes.broken.json`."""
+    path = home() / "notes.json"
+    empty: Notes = {"predictions": {}, "answers": {}}
+    try:
+        notes = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return empty
+    except (OSError, ValueError):
+        _keep_aside(path)
+        return empty
+    if not isinstance(notes, dict):
+        _keep_aside(path)
+        return empty
+    return {key: notes[key] if isinstance(notes.get(key), dict) else {} for key in empty}
+
+
+def write(kind: str, key: str, note: dict[str, Any]) -> bool:
+    """Keep one note under 'predictions' or 'answers'; False where the folder cannot be written."""
+    notes = read()
+    notes[kind][key] = note
+    path = home() / "notes.json"
+    new = path.with_name("notes.new.json")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(json.dumps(notes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        new.replace(path)
+    except OSError:
+        return False
+    return True
+
+
+def _keep_aside(path: Path) -> None:
+    try:
+        path.replace(path.with_name("notes.broken.json"))
+    except OSError:
+        return
