@@ -117,7 +117,9 @@ class Side:
         return {who: cast(Process, self.names[who]) for who, faults in found.items() if faults is not None}
 
     def maps_of(self, who: str) -> tuple[MapsEntry, ...]:
-        """Return the areas of a process; none where it has ended."""
+        """Return the areas of a process; none where it has ended, or is the kernel."""
+        if who not in self.totals:
+            return ()
         try:
             return tuple(cast(Process, self.names[who]).maps())
         except (KeyError, OSError):
@@ -198,7 +200,7 @@ class Lockstep:
         """Return how the two differ: first in the outcome, then in the faults, then in the areas."""
         assert self.real is not None
         if outcome_key(predicted.outcome, self.sim.inodes) != outcome_key(happened.outcome, self.real.inodes):
-            return self.differ(call, "result", outcome_text(predicted.outcome), outcome_text(happened.outcome))
+            return self.differ(call, "result", *both_outcomes_text(predicted.outcome, happened.outcome))
         self._note_major(call, predicted)
         if not self.same_faults(call, predicted.faults, happened.faults):
             return self.differ(call, "page faults", str(predicted.faults), str(happened.faults))
@@ -246,6 +248,16 @@ class Lockstep:
         start += first.offset if isinstance(first, Name) else 0
         size = call.args[1] if len(call.args) > 1 else 1
         return (start, start + (len(size) if isinstance(size, bytes) else cast(int, size)))
+
+
+def both_outcomes_text(predicted: Outcome, happened: Outcome) -> tuple[str, str]:
+    """Return the two outcomes as text; of two pieces of data, what is at the first byte that differs."""
+    ours, theirs = predicted.value, happened.value
+    if not (isinstance(ours, bytes) and isinstance(theirs, bytes)):
+        return outcome_text(predicted), outcome_text(happened)
+    at = next((i for i, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other), None)
+    at = min(len(ours), len(theirs)) if at is None else at
+    return tuple(f"{data[at:at + 12]!r} at byte {at:#x} of {len(data):#x}" for data in (ours, theirs))  # type: ignore[return-value]
 
 
 def both_maps_text(predicted: tuple[MapsEntry, ...], happened: tuple[MapsEntry, ...]) -> list[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from mmaplab import ledger
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PTRS_PER_PTE
 from mmaplab.experiments import time_touches, twin, window_question
-from mmaplab.grading.desk import check, check_slot, hint, score
+from mmaplab.grading.desk import check, check_slot, hint, run_here, score
+from mmaplab.grading.programs import pages
 from mmaplab.interface import BusError, FatalSignal, SegmentationFault
 from mmaplab.lab import NotAvailable, lab
 from mmaplab.pte import address_fields
@@ -23,15 +24,21 @@ from mmaplab.real import (
     residency,
     warm_file,
 )
-from mmaplab.show import course_map, linked, space, strip, walk
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.filefault import filemap_map_pages
 from mmaplab.sim.mm_types import FaultResult
 from mmaplab.source import source
 from mmaplab.views.bill import bill
+from mmaplab.views.cache import cache
+from mmaplab.views.coursemap import course_map
 from mmaplab.views.ladder import ladder
-from mmaplab.views.plots import fault_raster
-from mmaplab.views.twinview import twin_table
+from mmaplab.views.linked import linked
+from mmaplab.views.plots import raster
+from mmaplab.views.space import space
+from mmaplab.views.strip import strip
+from mmaplab.views.tables import tables
+from mmaplab.views.twinview import twinview
+from mmaplab.widgets.live import live_walk
 from mmaplab.widgets.play import play
 from mmaplab.widgets.player import player
 from mmaplab.widgets.predict import compare, predict
@@ -51,6 +58,7 @@ __all__ = [
     "SegmentationFault",
     "address_fields",
     "bill",
+    "cache",
     "check",
     "check_slot",
     "compare",
@@ -59,7 +67,6 @@ __all__ = [
     "drop_cache",
     "fault_addresses",
     "fault_counts",
-    "fault_raster",
     "file_mapping",
     "filemap_map_pages",
     "hint",
@@ -69,20 +76,23 @@ __all__ = [
     "linked",
     "live_walk",
     "pagemap",
+    "pages",
     "play",
     "player",
     "predict",
     "quiz",
     "quiz_variant",
+    "raster",
     "residency",
+    "run_here",
     "score",
     "source",
     "space",
     "strip",
+    "tables",
     "time_touches",
     "twin",
-    "twin_table",
-    "walk",
+    "twinview",
     "warm_file",
     "window_question",
 ]

@@ -106,11 +106,16 @@ def not_writable(random: Random) -> Scenario:
     return _mixed(random, int(random.choice([Map.MAP_SHARED, Map.MAP_PRIVATE])), int(Prot.PROT_READ))
 
 
+def any_mapping(random: Random) -> Scenario:
+    """Loads and stores in mappings of every kind."""
+    return random.choice((shared_writable, private_writable, private_writable, not_writable))(random)
+
+
 # ---------------------------------------------------------------- by name
 
 
 WINDOWS = (inside_the_area, at_the_start, at_the_end, at_the_table, with_another_window, anywhere)
-CASES = (shared_writable, private_writable, not_writable)
+CASES = (shared_writable, private_writable, not_writable, any_mapping)
 FAMILIES: dict[str, Callable[[Random], Scenario]] = {family.__name__: family for family in WINDOWS + CASES}
 SLOT_FAMILIES = {
     "do_fault_around": tuple(family.__name__ for family in WINDOWS),

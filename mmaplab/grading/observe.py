@@ -1,12 +1,14 @@
 """What a program shows of the kernel it runs on: the observations by which two kernels are told apart.
 
     for each call     how it ended, the page faults it took, the areas and the pages that are present afterwards
+    at the end        the bytes of the files
 
 Observations are plain data. Two kernels agree on a program exactly when they are the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -36,7 +38,7 @@ def kernel_for(scenario: Scenario, slots: dict[str, Slot]) -> Kernel:
 
 
 def observe(scenario: Scenario, slots: dict[str, Slot] | None = None) -> Observation:
-    """Run a program on a simulated kernel and return one observation for each call.
+    """Run a program on a simulated kernel and return one observation for each call, and one of the files at the end.
 
     Where a slot itself raises, the last item is `{"raised": "TypeError: ..."}`, and the program ends there.
     """
@@ -58,7 +60,16 @@ def observe(scenario: Scenario, slots: dict[str, Slot] | None = None) -> Observa
                 "space": {who: _space(p) for who, p in names.items() if isinstance(p, Process) and p.task.mm is not None},
             }
         )
+    seen.append({"files": {file.path: _digest(kernel, file.path) for file in scenario.files}})
     return seen
+
+
+def _digest(kernel: Kernel, path: str) -> str:
+    """Return what tells a file's bytes from others, '' where it has no name any more."""
+    try:
+        return hashlib.sha256(kernel.file_bytes(path)).hexdigest()
+    except FileNotFoundError:
+        return ""
 
 
 def _faults(names: dict[str, object], who: str) -> tuple[int, int]:

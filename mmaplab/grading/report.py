@@ -48,7 +48,7 @@ def scores_csv(results: Sequence[Result]) -> str:
 
 def safe(text: str) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
-    return "'" + text if text[:1] in "=+-@\t\r" else text
+    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def page_name(name: str, digest: str) -> str:

@@ -159,7 +159,7 @@ def read_submission(cells: Sequence[Mapping[str, object]], assignment: Assignmen
         if master.role == "answer":
             submission.own.append(("answer", master.grade_id, source))
         else:
-            if source != master.stub:
+            if source not in (master.stub, master.source):
                 submission.notes.append(f"The given cell {master.grade_id or master.cell_id!r} was changed; the original counts.")
             submission.own.append((master.role, master.grade_id, master.source))
     for master in assignment.cells:

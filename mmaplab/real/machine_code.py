@@ -1,4 +1,4 @@
-"""The program that a live process runs: 109 instructions, assembled here by hand, and nothing else in its memory.
+"""The program that a live process runs: 107 instructions, assembled here by hand, and nothing else in its memory.
 
 A live process must hold no Python, no C library and no stack of its own, so that every area, every fault and every
 page in it belongs to the learner's program. It waits on a futex for a request, does one of four things (a system

@@ -32,12 +32,19 @@ class Disk:
         self.files: dict[int, DiskFile] = {}
         self.reserved: set[tuple[int, int]] = set()
         """Blocks promised to pages that are dirty but not yet written (delayed allocation)."""
+        self.freed: set[tuple[int, int]] = set()
+        """Blocks that truncate has taken from a file since the last journal commit: gone for the running kernel, and
+        back after a power failure."""
         self.broken: set[tuple[int, int]] = set()
         """(ino, index) of blocks that cannot be read or written."""
 
     def has_block(self, ino: int, index: int) -> bool:
         """Is there a block behind this file page, or a promise of one?"""
-        return index in self.files[ino].blocks or (ino, index) in self.reserved
+        return self.block(ino, index) is not None or (ino, index) in self.reserved
+
+    def block(self, ino: int, index: int) -> bytes | None:
+        """Return the block behind a file page, None for a hole; not an input, only a look."""
+        return None if (ino, index) in self.freed else self.files[ino].blocks.get(index)
 
     def reserve(self, ino: int, index: int) -> None:
         """Promise a block for a page that is about to become dirty; raises OSError(ENOSPC) when the disk is full."""
@@ -50,15 +57,14 @@ class Disk:
     @property
     def used(self) -> int:
         """Blocks in use or promised."""
-        return sum(len(f.blocks) for f in self.files.values()) + len(self.reserved)
+        return sum(len(f.blocks) for f in self.files.values()) + len(self.reserved) - len(self.freed)
 
     def read_blocks(self, ino: int, index: int, npages: int) -> list[bytes | None]:
         """Return `npages` blocks from page `index`, None for a hole; raises OSError(EIO) on a broken one."""
         for i in range(index, index + npages):
             if (ino, i) in self.broken:
                 raise OSError(errno.EIO, f"block {i} of the file cannot be read")
-        blocks = self.files[ino].blocks
-        data = [blocks.get(i) for i in range(index, index + npages)]
+        data = [self.block(ino, i) for i in range(index, index + npages)]
         if any(block is not None for block in data):
             self.trace.emit(DiskRead(ino, index, npages))
         return data
@@ -68,21 +74,28 @@ class Disk:
         if (ino, index) in self.broken:
             raise OSError(errno.EIO, f"block {index} of the file cannot be written")
         self.reserved.discard((ino, index))
+        self.freed.discard((ino, index))
         self.files[ino].blocks[index] = data
         self.trace.emit(DiskWrite(ino, index, 1, why))
 
+    def truncate(self, ino: int, first: int) -> None:
+        """Take the blocks and promises from page `first` on from a file; durable with the next commit."""
+        self.reserved = {(i, n) for i, n in self.reserved if i != ino or n < first}
+        self.freed |= {(ino, n) for n in self.files[ino].blocks if n >= first}
+
     def commit(self, ino: int, path: str, size: int) -> None:
-        """Make the name and the size of a file durable (a journal commit); drops blocks beyond the size."""
+        """Make the name, the size and the loss of blocks of a file durable (a journal commit)."""
         record = self.files.setdefault(ino, DiskFile(path))
         record.path, record.size = path, size
-        beyond = (size + 4095) >> 12
-        for index in [i for i in record.blocks if i >= beyond]:
+        for index in [i for i in record.blocks if (ino, i) in self.freed]:
             del record.blocks[index]
+            self.freed.discard((ino, index))
 
     def forget(self, ino: int, first: int = 0) -> None:
         """Give up the promises, and (from page 0) the file itself: it has no name and no user any more."""
         self.reserved = {(i, n) for i, n in self.reserved if i != ino or n < first}
         if first == 0:
+            self.freed = {(i, n) for i, n in self.freed if i != ino}
             self.files.pop(ino, None)
 
     def discard(self, ino: int, first: int, end: int) -> None:

@@ -109,7 +109,8 @@ def filemap_fault(vmf: VmFault) -> tuple[FaultResult, Folio | None]:
             return DONE, folio
         read_folio(folio)
         return (DONE if vmf.tried else RETRY), folio
-    do_sync_mmap_readahead(file, vmf.pgoff, vma.vm_flags, vma.vm_mm.slots.page_cache_sync_ra)
+    area = range(vma.vm_pgoff, vma.vm_pgoff + vma.pages)
+    do_sync_mmap_readahead(file, vmf.pgoff, vma.vm_flags, area, vma.vm_mm.slots.page_cache_sync_ra)
     folio = mapping.i_pages.get(vmf.pgoff)
     if folio is None:
         folio = filemap_add_folio(mapping, vmf.pgoff)

@@ -245,7 +245,8 @@ def truncate_pagecache(inode: Inode, length: int, now: float) -> None:
         truncate_folio(inode, folio, first)
     if not inode.i_sb.on_disk:
         _shmem_zero_partial(inode, length, now)
-    inode.i_sb.disk.reserved = {(i, n) for i, n in inode.i_sb.disk.reserved if i != inode.ino or n < first}
+    else:
+        inode.i_sb.disk.truncate(inode.ino, first)
 
 
 def truncate_folio(inode: Inode, folio: Folio, first: int) -> None:

@@ -141,7 +141,7 @@ def clean_agrees_with_disk(kernel: Kernel) -> Problems:
         for index, folio in inode.i_mapping.i_pages.items():
             if folio.dirty or not folio.uptodate or index >= inode.pages:
                 continue
-            block = kernel.disk.files[inode.ino].blocks.get(index, bytes(PAGE_SIZE))
+            block = kernel.disk.block(inode.ino, index) or bytes(PAGE_SIZE)
             end = min(PAGE_SIZE, inode.i_size - index * PAGE_SIZE)
             if folio.page(index).data[:end] != block[:end]:
                 yield f"page {index} of inode {inode.ino} is clean, and differs from the disk"

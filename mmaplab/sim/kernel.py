@@ -222,10 +222,10 @@ def default_limits(config: KernelConfig) -> dict[int, int]:
 
 def file_content(inode: Inode) -> bytes:
     """Return the bytes of a file: what is cached, else what the disk holds, else zeros."""
-    blocks = inode.i_sb.disk.files[inode.ino].blocks if inode.i_sb.on_disk else {}
     parts = []
     for index in range(inode.pages):
         folio = inode.i_mapping.i_pages.get(index)
         cached = folio is not None and (folio.uptodate or folio.stub)
-        parts.append(folio.page(index).data if cached and folio else blocks.get(index, bytes(PAGE_SIZE)))
+        block = inode.i_sb.disk.block(inode.ino, index) if inode.i_sb.on_disk else None
+        parts.append(folio.page(index).data if cached and folio else block or bytes(PAGE_SIZE))
     return b"".join(parts)[: inode.i_size]

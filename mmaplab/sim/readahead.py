@@ -10,7 +10,7 @@ Three ways in: a read() that finds a page missing (`page_cache_sync_ra`), a touc
 here are pages. The state belongs to the open file (file.py).
 
 Linux: mm/readahead.c; do_sync_mmap_readahead and do_async_mmap_readahead in mm/filemap.c.
-Leaves out: congestion, executable mappings' own window, MADV_HUGEPAGE windows.
+Leaves out: congestion, MADV_HUGEPAGE windows.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ def page_cache_async_ra(file: File, folio: Folio, index: int, req_count: int) ->
     page_cache_ra_order(file, ra.start, "async")
 
 
-def do_sync_mmap_readahead(file: File, index: int, vm_flags: int, sync_ra: PageCacheRa) -> bool:
+def do_sync_mmap_readahead(file: File, index: int, vm_flags: int, area: range, sync_ra: PageCacheRa) -> bool:
     """Choose what to read when a fault finds page `index` missing; False leaves the one page to the caller.
 
-    Linux: do_sync_mmap_readahead, mm/filemap.c.
+    `area` is the file pages that the mapping shows. Linux: do_sync_mmap_readahead, mm/filemap.c.
     """
     ra, ra_pages = file.f_ra, file.f_inode.i_sb.config.ra_pages
     if vm_flags & VmFlags.VM_RAND_READ or not ra_pages:
@@ -101,8 +101,8 @@ def do_sync_mmap_readahead(file: File, index: int, vm_flags: int, sync_ra: PageC
     ra.mmap_miss = min(ra.mmap_miss + 1, MMAP_LOTSAMISS * 10)
     if ra.mmap_miss > MMAP_LOTSAMISS:
         return False
-    if vm_flags & VmFlags.VM_EXEC:
-        ra.start, ra.size, ra.async_size, ra.order = index, ra_pages, 0, 0
+    if vm_flags & VmFlags.VM_EXEC:  # code is not read in order: from here on, and nothing outside the area
+        ra.start, ra.size, ra.async_size, ra.order = index, min(ra_pages, area.stop - index), 0, 0
     else:  # read around the page: half the window before it
         ra.start = max(0, index - ra_pages // 2)
         ra.size, ra.async_size, ra.order = ra_pages, ra_pages // 4, 0

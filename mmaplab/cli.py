@@ -1,0 +1,80 @@
+"""The command `mmaplab`: a table of subcommands, each loaded when it is called.
+
+    mmaplab lab        start JupyterLab on the course
+    mmaplab doctor     say what this machine can show, and what it cannot
+    mmaplab fuzz       run random programs on both kernels and compare
+    mmaplab release    make exercises/ from solutions/
+    mmaplab grade      grade submissions
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+
+def lab(argv: list[str]) -> int:
+    """start JupyterLab on the course"""
+    from mmaplab import start
+
+    return start.main(argv)
+
+
+def doctor(argv: list[str]) -> int:
+    """say what this machine can show, and what it cannot"""
+    from mmaplab.real.doctor import main as examine
+
+    return examine(argv)
+
+
+def fuzz(argv: list[str]) -> int:
+    """run random programs on both kernels and compare"""
+    from mmaplab.fuzz import command
+
+    return command.main(argv)
+
+
+def release(argv: list[str]) -> int:
+    """make exercises/ from solutions/"""
+    from mmaplab.grading import command
+
+    parser = argparse.ArgumentParser(prog="mmaplab release", description="Make exercises/ from solutions/.")
+    command.add_release_arguments(parser)
+    return command.run_release(parser.parse_args(argv))
+
+
+def grade(argv: list[str]) -> int:
+    """grade submissions"""
+    from mmaplab.grading import command
+
+    parser = argparse.ArgumentParser(prog="mmaplab grade", description="Grade submissions.")
+    command.add_grade_arguments(parser)
+    return command.run_grade(parser.parse_args(argv))
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {room.__name__: room for room in (lab, doctor, fuzz, release, grade)}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand; returns its exit status, or 2 where there is no such subcommand."""
+    from mmaplab import __version__
+
+    words = sys.argv[1:] if argv is None else argv
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(f"mmaplab {__version__}")
+        return 0
+    if words[0] not in COMMANDS:
+        print(f"mmaplab: there is no subcommand {words[0]!r}\n\n{usage()}", file=sys.stderr)
+        return 2
+    return COMMANDS[words[0]](words[1:])
+
+
+def usage() -> str:
+    """Return the list of subcommands."""
+    rows = [f"  {name:9} {command.__doc__}" for name, command in COMMANDS.items()]
+    title = "mmaplab: how Linux memory mapping works, on a simulated and on the live kernel"
+    return "\n".join([title, "", "usage: mmaplab SUBCOMMAND [options]   (mmaplab SUBCOMMAND --help says more)", "", *rows])

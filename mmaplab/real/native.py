@@ -1,0 +1,378 @@
+"""Live processes that hold nothing but the program: machine code in an emptied child; x86-64 only.
+
+The first child, the *zygote*, is a copy of the notebook's process that runs `machine_code` and nothing else. It is told
+to unmap all that it was born with. Every further process is a fork of the zygote, so all begin alike: no area, no
+descriptor but 0 to 2, no page fault to come but the program's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+import select
+import signal
+import struct
+import threading
+import time
+from collections.abc import Sequence
+
+from mmaplab.constants import PAGE_SIZE, TASK_SIZE, Map
+from mmaplab.interface import FaultCounts, MapsEntry, SegmentationFault
+from mmaplab.lab import NotAvailable
+from mmaplab.real import libc, machine_code, procfs
+from mmaplab.real.channel import CHANNELS, LARGE_BYTES, REGION_BYTES, Channel, Region, pieces
+from mmaplab.real.worker import Argument, Out, WorkerDied, WorkerHung, overlap
+
+SYNCHRONOUS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP)
+SA_SIGINFO, SA_NODEFER, SA_RESTORER = 0x4, 0x4000_0000, 0x0400_0000
+SIG_IGN, SIG_SETMASK = 1, 2
+ARCH_GET_FS, PR_SET_CHILD_SUBREAPER, PR_SET_NAME = 0x1003, 36, 15
+RSEQ_UNREGISTER, RSEQ_SIGNATURE = 1, 0x5305_3053
+MADV_POPULATE_WRITE = 23
+WALL = 0x4000_0000
+"""__WALL of wait4(2): also children that send no signal when they end."""
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process exists and is no zombie; kill(2) with signal 0."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
+class NativeExecutor:
+    """Makes native workers; owns the zygote and the memory shared with all of them."""
+
+    name = "machine code"
+
+    def __init__(self, directory: str, time_limit: float) -> None:
+        if platform.machine() != "x86_64" or ctypes.sizeof(ctypes.c_void_p) != 8:
+            raise NotAvailable(f"the machine-code worker is for x86-64, this is {platform.machine()}")
+        self.time_limit = time_limit
+        self.lock = threading.RLock()
+        self.workers: dict[int, NativeWorker] = {}
+        self.region = Region()
+        try:
+            self.zygote = self._start_zygote()
+            self.mmap_base = self._empty(self.zygote, directory)
+        except BaseException:
+            self.close()
+            raise
+
+    def spawn(self) -> NativeWorker:
+        """Return a new process, a fork of the zygote; raises OSError, WorkerDied if the zygote was killed."""
+        return self.zygote.fork()
+
+    def close(self) -> None:
+        """End every process and wait for the zygote."""
+        for worker in list(self.workers.values()):
+            worker.kill()
+        zygote = getattr(self, "zygote", None)
+        if zygote:
+            zygote.kill()
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(zygote.pid, WALL)
+        self.region.close()
+
+    def _start_zygote(self) -> NativeWorker:
+        channel = Channel(self.region.take(), alive)
+        start = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_uint64)(self.region.label("start"))
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = start(channel.address)  # no signal may reach the child: Python's handlers are gone there
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if pid < 0:
+            raise OSError(-pid, f"clone: {os.strerror(-pid)}")
+        channel.pid = pid
+        return NativeWorker(self, channel)
+
+    def _empty(self, zygote: NativeWorker, directory: str) -> int:
+        """Take everything from the zygote that it inherited; returns its mmap_base, in bytes."""
+        zygote.settle()
+        _unregister_rseq(zygote)
+        _set_signals(zygote, self.region)
+        zygote.need("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        zygote.need("prctl", PR_SET_NAME, b"mmaplab live\0", 0, 0, 0)
+        _set_descriptors(zygote, directory)
+        with open(f"/proc/{zygote.pid}/stat", "rb") as file:
+            start_brk = int(file.read().rpartition(b")")[2].split()[44])
+        zygote.syscall("brk", start_brk)
+        with open(f"/proc/{zygote.pid}/maps") as maps:
+            for entry in procfs.parse_maps(maps.read()):
+                if entry.end <= TASK_SIZE and not zygote.is_own(entry.start, entry.end - entry.start):
+                    zygote.syscall("munmap", entry.start, entry.end - entry.start)
+        where = zygote.need("mmap", 0, PAGE_SIZE, 0, Map.MAP_PRIVATE | Map.MAP_ANONYMOUS, -1, 0)
+        zygote.need("munmap", where, PAGE_SIZE)
+        return where + PAGE_SIZE
+
+
+def _unregister_rseq(zygote: NativeWorker) -> None:
+    """Tell the kernel to forget the restartable-sequence area of the C library; it would kill us for its absence."""
+    try:
+        at = ctypes.c_ssize_t.in_dll(ctypes.CDLL(None), "__rseq_offset").value
+        size = ctypes.c_uint.in_dll(ctypes.CDLL(None), "__rseq_size").value
+    except ValueError:
+        return  # a C library that registers none
+    out = Out(8)
+    zygote.need("arch_prctl", ARCH_GET_FS, out)
+    address = struct.unpack("Q", out.data)[0] + at
+    results = [zygote.syscall("rseq", address, n, RSEQ_UNREGISTER, RSEQ_SIGNATURE) for n in sorted({32, size, 64})]
+    if size and 0 not in results:
+        raise NotAvailable(f"the C library's rseq area could not be unregistered (errno {-results[0]})")
+
+
+def _set_signals(zygote: NativeWorker, region: Region) -> None:
+    """Install the handler; all other signals stay blocked, and children need no wait."""
+    flags = SA_SIGINFO | SA_NODEFER | SA_RESTORER
+    action = struct.pack("4Q", region.label("handler"), flags, region.label("restorer"), 0)
+    for signo in SYNCHRONOUS:
+        zygote.need("rt_sigaction", signo, action, 0, 8)
+    zygote.need("rt_sigaction", signal.SIGCHLD, struct.pack("4Q", SIG_IGN, SA_RESTORER, region.label("restorer"), 0), 0, 8)
+    mask = 2**64 - 1
+    for signo in SYNCHRONOUS:
+        mask &= ~(1 << (signo - 1))
+    zygote.need("rt_sigprocmask", SIG_SETMASK, struct.pack("Q", mask), 0, 8)
+
+
+def _set_descriptors(zygote: NativeWorker, directory: str) -> None:
+    """Make 0, 1 and 2 the directory (which can be neither read nor mapped) and close all others."""
+    fd = zygote.need("openat", -100, os.fsencode(directory) + b"\0", os.O_PATH | os.O_DIRECTORY, 0)
+    for low in range(3):
+        if low != fd:
+            zygote.need("dup3", fd, low, 0)
+    if zygote.syscall("close_range", 3, 2**32 - 1, 0) < 0:
+        for name in os.listdir(f"/proc/{zygote.pid}/fd"):
+            if int(name) > 2:
+                zygote.syscall("close", int(name))
+
+
+class NativeWorker:
+    """One live process made of machine code. See `Worker`."""
+
+    exact_faults = True
+
+    def __init__(self, executor: NativeExecutor, channel: Channel) -> None:
+        self.executor, self.channel, self.pid = executor, channel, channel.pid
+        self.region = executor.region
+        self.gone = False
+        self.not_ours = FaultCounts(0, 0)
+        executor.workers[self.pid] = self
+
+    def settle(self) -> None:
+        """Bring the channel into the page table, so that no later fault is the worker's own; count from here."""
+        address = self.channel.address
+        self._without_counting(address, machine_code.DATA + self.channel.data_bytes)
+        self.not_ours = self._all_faults()
+
+    def syscall(self, name: str, *args: Argument) -> int:
+        """Make a system call; returns its result, or a negative errno."""
+        sizes = sum(_room(arg) for arg in args if not isinstance(arg, int))
+        with self.executor.lock:
+            at = self.channel.data
+            if sizes > self.channel.data_bytes:
+                at = self._large_buffer(sizes)
+            values, outs = self._place(args, at)
+            result = self._run(machine_code.SYSCALL, libc.X86_64[name], tuple(values))
+            for where, out in outs:
+                out.data = self.channel.get(where, out.size if result < 0 or name == "mincore" else out.size)
+        return result
+
+    def need(self, name: str, *args: Argument) -> int:
+        """Make a system call that must succeed; raises OSError."""
+        result = self.syscall(name, *args)
+        if result < 0:
+            raise OSError(-result, f"{name}: {os.strerror(-result)}")
+        return result
+
+    def load(self, addr: int, n: int) -> bytes:
+        """Load bytes, one by one; raises FatalSignal."""
+        self._check_access(addr, n)
+        parts = []
+        with self.executor.lock:
+            for start, size in pieces(n, self.channel.data_bytes):
+                self._run(machine_code.COPY, 0, (self.channel.data, addr + start, size))
+                parts.append(self.channel.get(self.channel.data, size))
+        return b"".join(parts)
+
+    def store(self, addr: int, data: bytes) -> None:
+        """Store bytes, one by one; raises FatalSignal."""
+        self._check_access(addr, len(data))
+        with self.executor.lock:
+            for start, size in pieces(len(data), self.channel.data_bytes):
+                self.channel.put(self.channel.data, data[start : start + size])
+                self._run(machine_code.COPY, 0, (addr + start, self.channel.data, size))
+
+    def execute(self, addr: int) -> None:
+        """Call the code at `addr`; raises FatalSignal."""
+        self._check_access(addr, 1)
+        with self.executor.lock:
+            self._run(machine_code.CALL, 0, (addr,))
+
+    def fork(self) -> NativeWorker:
+        """Return the worker of a new child; raises OSError."""
+        with self.executor.lock:
+            channel = Channel(self.region.take(), alive)
+            pid = self._run(machine_code.FORK, 0, (channel.address,))
+            if pid < 0:
+                self.region.give_back(channel.address)
+                raise OSError(-pid, f"fork: {os.strerror(-pid)}")
+            channel.pid = pid
+            child = NativeWorker(self.executor, channel)
+            child.settle()
+            return child
+
+    def exit(self, status: int) -> None:
+        """End the process with exit_group(2) and wait until it is gone."""
+        with self.executor.lock:
+            self.channel.wait(self.executor.time_limit)
+            fd = _pidfd(self.pid)
+            self.channel.post(machine_code.SYSCALL, libc.X86_64["exit_group"], (status,))
+            self._wait_until_gone(fd)
+            self._forget()
+
+    def kill(self) -> None:
+        """End the process with SIGKILL."""
+        if self.gone:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            fd = _pidfd(self.pid)
+            os.kill(self.pid, signal.SIGKILL)
+            self._wait_until_gone(fd)
+        self._forget()
+
+    def faults(self) -> FaultCounts:
+        """Return the faults since the process began; exact, since the worker has none of its own."""
+        return self._all_faults() - self.not_ours
+
+    def own_areas(self, entries: Sequence[MapsEntry]) -> list[MapsEntry]:
+        """Return all areas but the shared region and those of the kernel itself ([vdso] and alike)."""
+        return [
+            entry
+            for entry in entries
+            if not self.is_own(entry.start, entry.end - entry.start) and not entry.path.startswith(("[v", "[uprobes"))
+        ]
+
+    def is_own(self, addr: int, length: int) -> bool:
+        """Return whether a range holds memory that the worker lives in."""
+        return overlap(addr, length, self.region.base, REGION_BYTES)
+
+    def check_range(self, addr: int, length: int) -> None:
+        """Raise ValueError where a range holds memory that the worker lives in."""
+        if addr + length <= TASK_SIZE + PAGE_SIZE and self.is_own(addr, length):
+            base = self.region.base
+            raise ValueError(
+                f"{addr:#x} with {length:#x} bytes meets {base:#x} to {base + REGION_BYTES:#x}, where the live "
+                "kernel's own worker lives: choose another address"
+            )
+
+    def unmappable(self, addr: int, length: int) -> list[tuple[int, int]]:
+        """Return the parts of a range outside the worker's own memory."""
+        base, end = self.region.base, self.region.base + REGION_BYTES
+        if addr % PAGE_SIZE or addr + length > TASK_SIZE or not self.is_own(addr, length):
+            return [(addr, length)]
+        parts = [(addr, base - addr), (end, addr + length - end)]
+        return [(start, size) for start, size in parts if size > 0]
+
+    def address_space_bytes(self) -> int:
+        """Return the size of the shared region."""
+        return REGION_BYTES
+
+    # ---- inside
+
+    def _run(self, operation: int, number: int, args: tuple[int, ...]) -> int:
+        if self.gone:
+            raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
+        try:
+            return self.channel.run(operation, number, args, self.executor.time_limit)
+        except WorkerHung:
+            self.kill()
+            raise
+        except WorkerDied:
+            self._forget()
+            raise
+
+    def _place(self, args: Sequence[Argument], at: int) -> tuple[list[int], list[tuple[int, Out]]]:
+        """Put the bytes among the arguments into shared memory; returns numbers, and where answers will lie."""
+        values, outs = [], []
+        for arg in args:
+            if isinstance(arg, int):
+                values.append(arg)
+                continue
+            values.append(at)
+            if isinstance(arg, Out):
+                outs.append((at, arg))
+            else:
+                self.channel.put(at, arg)
+            at += _room(arg)
+        return values, outs
+
+    def _check_access(self, addr: int, n: int) -> None:
+        """The worker's own memory does not exist for the program: an access there finds no area."""
+        base = self.region.base
+        if n and overlap(addr, n, base, REGION_BYTES):
+            raise SegmentationFault(1, max(addr, base))
+
+    def _large_buffer(self, n: int) -> int:
+        """Return the address of a buffer for `n` bytes; its page faults do not count as the program's."""
+        if n > LARGE_BYTES:
+            raise ValueError(f"{n} bytes in one call: the live kernel moves at most {LARGE_BYTES - 4096} at once")
+        before = self._all_faults()
+        self._without_counting(self.region.large, n)
+        after = self._all_faults() - before
+        self.not_ours = FaultCounts(self.not_ours.minor + after.minor, self.not_ours.major + after.major)
+        return self.region.large
+
+    def _without_counting(self, addr: int, n: int) -> None:
+        """Map shared memory into the worker's page table, by one call or (before 5.14) by copying it onto itself."""
+        length = (n + PAGE_SIZE - 1) // PAGE_SIZE * PAGE_SIZE
+        if self._run(machine_code.SYSCALL, libc.X86_64["madvise"], (addr, length, MADV_POPULATE_WRITE)) < 0:
+            self._run(machine_code.COPY, 0, (addr + PAGE_SIZE, addr + PAGE_SIZE, length - PAGE_SIZE))
+
+    def _all_faults(self) -> FaultCounts:
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            self._forget()
+            raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()") from None
+        return FaultCounts(int(fields[7]), int(fields[9]))
+
+    def _wait_until_gone(self, pidfd: int | None) -> None:
+        if pidfd is not None:
+            poll = select.poll()
+            poll.register(pidfd, select.POLLIN)
+            poll.poll(int(self.executor.time_limit * 1000))
+            os.close(pidfd)
+        deadline = time.monotonic() + self.executor.time_limit
+        while alive(self.pid) and time.monotonic() < deadline:
+            time.sleep(0.0005)
+
+    def _forget(self) -> None:
+        if not self.gone:
+            self.gone = True
+            self.executor.workers.pop(self.pid, None)
+            self.region.give_back(self.channel.address)
+
+
+def _room(arg: Argument) -> int:
+    """Return the bytes that an argument needs in shared memory, kept apart by whole words."""
+    size = arg.size if isinstance(arg, Out) else len(arg) if isinstance(arg, bytes) else 0
+    return (size + 15) // 16 * 16
+
+
+def _pidfd(pid: int) -> int | None:
+    """Return a descriptor that tells when the process ends, or None before Linux 5.3; pidfd_open(2)."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        return None
+
+
+assert CHANNELS < 2**16

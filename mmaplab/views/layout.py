@@ -1,0 +1,350 @@
+"""Where the objects of the linked view stand: one column per page, the same column in every lane and every step.
+
+    address space   [0][1][2][3]~x10~[14]   [0][1]      a group of columns per file, one per anonymous range
+    page table      (r-)(r-) ...
+    page cache      [0][1][2][3]~x10~[14]               a page, its entry, its cached copy and its block
+    disk            (D)(D) ...                          are in one column
+
+Pages that go through the same events are a run; a long run is drawn as its first and last page with a torn gap
+between. The layout is computed once for all steps, so that an object keeps its place. Units: user units, pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mmaplab.constants import PAGE_SHIFT
+from mmaplab.pte import pte_pfn
+from mmaplab.sim import events as ev
+from mmaplab.views.scene import Area, Scene, Space
+from mmaplab.views.shapes import PAGE
+from mmaplab.views.steps import Step
+from mmaplab.views.theme import MARGIN, WIDTH, text_width
+
+LEFT = 132
+"""Where the columns begin; the lanes' names stand to the left of it."""
+PITCH = PAGE + 4
+GAP = 40
+"""The width of a torn gap, with room for its count."""
+BETWEEN = 22
+"""The space between two groups."""
+MOST_PROCESSES = 2
+RUNS_KEPT = 12
+"""Runs drawn at most in one group; the rest becomes one gap of mixed pages."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One page, or a gap of `npages` left out; `mixed` where those are not all alike."""
+
+    first: int
+    npages: int = 1
+    mixed: bool = False
+
+    @property
+    def is_gap(self) -> bool:
+        """Does the column stand for several pages?"""
+        return self.npages > 1
+
+    @property
+    def width(self) -> float:
+        """The width in user units, with the space after it."""
+        return GAP if self.is_gap else PITCH
+
+    def __contains__(self, index: int) -> bool:
+        return self.first <= index < self.first + self.npages
+
+
+@dataclass
+class Group:
+    """The columns of one file (`ino`), or of one anonymous range (`ino` 0, pages are page numbers of addresses)."""
+
+    ino: int
+    name: str
+    low: int
+    high: int
+    columns: list[Column] = field(default_factory=list)
+    deltas: dict[int, list[int]] = field(default_factory=dict)
+    x: float = LEFT
+
+    @property
+    def key(self) -> str:
+        """The name of the group in links between lanes."""
+        return f"f{self.ino}" if self.ino else f"a{self.low:x}"
+
+    def width(self) -> float:
+        """The width of the columns alone."""
+        return sum(column.width for column in self.columns)
+
+    def places(self) -> Iterable[tuple[Column, float]]:
+        """Yield every column with the x of its left edge."""
+        x = self.x
+        for column in self.columns:
+            yield column, x
+            x += column.width
+
+    def place(self, index: int) -> tuple[Column, float] | None:
+        """Return the column that shows a page, and its x."""
+        return next(((c, x) for c, x in self.places() if index in c), None)
+
+    def label(self, index: int) -> int:
+        """Return the number that a reader sees under a page."""
+        return index if self.ino else index - self.low
+
+
+@dataclass
+class Layout:
+    """Groups from left to right, and the processes (pid, mm) from top to bottom."""
+
+    groups: list[Group]
+    processes: list[tuple[int, int]]
+    slots: dict[tuple[str, int], list[int]]
+    disk: bool
+    buffer: bool
+
+    def group_of(self, area: Area) -> Group | None:
+        """Return the group whose columns show an area's pages."""
+        vpn = area.start >> PAGE_SHIFT
+        for group in self.groups:
+            if group.ino == area.ino and (area.ino or group.low <= vpn < group.high):
+                return group
+        return None
+
+    def place_of(self, space: Space, addr: int) -> tuple[Group, int] | None:
+        """Return the group and the page index that show an address, or None where it is not drawn."""
+        area = space.area_at(addr)
+        group = self.group_of(area) if area else None
+        return (group, page_index(area, addr)) if area and group else None
+
+    def levels(self, pid: int) -> int:
+        """Return how many rows of areas a process needs: two areas of the same file pages stand one above the other."""
+        return max([1, *(len(group.deltas.get(pid, [])) for group in self.groups)])
+
+
+def page_index(area: Area, addr: int) -> int:
+    """Return the page that names an address's column: the file page, or the page number for anonymous memory."""
+    return area.index(addr) if area.ino else addr >> PAGE_SHIFT
+
+
+def delta_of(area: Area) -> int:
+    """Return what tells two mappings of one file apart: page number of the address less file page."""
+    return (area.start >> PAGE_SHIFT) - area.pgoff if area.ino else 0
+
+
+def layout(steps: Sequence[Step]) -> Layout:
+    """Return the layout that serves all the steps. Raises ValueError where there is no step."""
+    if not steps:
+        raise ValueError("there is nothing to draw: the trace holds no step")
+    scenes = [steps[0].before, *(step.scene for step in steps)]
+    processes = _processes(steps)
+    groups = _groups(steps, scenes, [mm for _, mm in processes])
+    for group in groups:
+        for pid, mm in processes:
+            seen = (a for s in scenes if mm in s.spaces for a in s.spaces[mm].sorted_areas() if _shows(group, a))
+            group.deltas[pid] = list(dict.fromkeys(delta_of(area) for area in seen))
+    _columns(groups, steps)
+    files = [scenes[-1].files.get(g.ino) or steps[0].before.files.get(g.ino) for g in groups if g.ino]
+    hops = {e.why for step in steps for e in step.events if isinstance(e, ev.Copy)}
+    inside = any(isinstance(e, ev.Syscall) for step in steps for e in (*step.before.running, *step.events))
+    return Layout(
+        groups,
+        processes,
+        _slots(scenes, groups, processes),
+        disk=any(file is not None and file.fs != "tmpfs" for file in files),
+        buffer=inside and bool(hops & {"copy_to_user", "copy_from_user"}),
+    )
+
+
+def _processes(steps: Sequence[Step]) -> list[tuple[int, int]]:
+    """Return (pid, mm) of the processes that the steps are about: those that act or whose areas or entries change."""
+    acting: dict[int, int] = {}
+    for step in steps:
+        for event in (*step.before.running, *step.events):
+            mm, pid = getattr(event, "mm", 0), getattr(event, "pid", 0)
+            for scene in (step.before, step.scene):
+                known = scene.spaces.get(mm) or scene.space_of(pid)
+                if known:
+                    acting[known.pid] = known.mm
+    if not acting:
+        acting = {pid: mm for pid, mm in steps[-1].scene.processes.items()}
+    return sorted(acting.items())[:MOST_PROCESSES]
+
+
+def _shows(group: Group, area: Area) -> bool:
+    return area.ino == group.ino and bool(area.ino or group.low <= area.start >> PAGE_SHIFT < group.high)
+
+
+def _groups(steps: Sequence[Step], scenes: Sequence[Scene], mms: Sequence[int]) -> list[Group]:
+    areas = [(a, s) for s in scenes for mm in mms if mm in s.spaces for a in s.spaces[mm].areas.values()]
+    touched = _touched_addresses(steps)
+    wanted = [a for a, _ in areas if len({x.start for x, _ in areas}) <= 3 or any(a.start <= t < a.end for t in touched)]
+    inos = dict.fromkeys([a.ino for a in wanted if a.ino])
+    inos.update(dict.fromkeys(_touched_files(steps)))
+    groups = []
+    for ino in inos:
+        states = [s.files[ino] for s in scenes if ino in s.files]
+        ends = [f.npages for f in states] + [a.pgoff + a.npages for a, _ in areas if a.ino == ino]
+        if states and max(ends, default=0):
+            groups.append(Group(ino, states[-1].name, 0, max(ends)))
+    ranges = sorted({(a.start >> PAGE_SHIFT, a.end >> PAGE_SHIFT) for a in wanted if not a.ino})
+    for low, high in ranges:
+        last = groups[-1] if groups else None
+        if last and not last.ino and low <= last.high:
+            last.high = max(last.high, high)
+        else:
+            groups.append(Group(0, "anonymous", low, high))
+    first = {a.ino: a.start >> PAGE_SHIFT for a, _ in sorted(areas, key=lambda pair: -pair[0].start) if a.ino}
+    return sorted(groups, key=lambda g: first.get(g.ino, 1 << 60) if g.ino else g.low)
+
+
+def _touched_addresses(steps: Sequence[Step]) -> list[int]:
+    found = []
+    for step in steps:
+        for event in (*step.before.running, *step.events):
+            match event:
+                case ev.Access() | ev.PageFault() | ev.SetPte() | ev.ClearPte() | ev.Signal():
+                    found.append(event.addr)
+                case ev.VmaLink() | ev.VmaUnlink():
+                    found.append(event.start)
+                case ev.VmaAdjust():
+                    found += [event.start, event.new_start]
+    return found
+
+
+def _touched_files(steps: Sequence[Step]) -> list[int]:
+    kinds = (ev.CacheHit, ev.CacheMiss, ev.CacheAdd, ev.CacheDelete, ev.DiskRead, ev.DiskWrite, ev.PageDirty)
+    return [event.ino for step in steps for event in step.events if isinstance(event, kinds)]
+
+
+# ---------------------------------------------------------------- columns
+
+
+def _columns(groups: list[Group], steps: Sequence[Step]) -> None:
+    """Choose the columns so that all groups fit beside each other; the longest group gives way first."""
+    room = WIDTH - MARGIN - LEFT - BETWEEN * max(0, len(groups) - 1)
+    runs = {group.key: _runs(group, steps) for group in groups}
+    keep = {group.key: 16 for group in groups}
+    while True:
+        x = float(LEFT)
+        for group in groups:
+            group.columns = _elide(runs[group.key], keep[group.key])
+            group.x = x
+            x += max(group.width(), label_width(group)) + BETWEEN
+        widest = max(groups, key=lambda g: g.width(), default=None)
+        if widest is None or x - BETWEEN <= LEFT + room + BETWEEN * (len(groups) - 1) or keep[widest.key] <= 2 - RUNS_KEPT:
+            return
+        keep[widest.key] -= 1
+
+
+def label_width(group: Group) -> float:
+    """Return the width that a group's label needs above its columns."""
+    return max(text_width(f"{group.name}, private", 13, bold=True), text_width("rw-p 7fffffffffff", 12, mono=True))
+
+
+def _runs(group: Group, steps: Sequence[Step]) -> list[tuple[int, int]]:
+    """Return (first, npages) of the runs of pages to which the same happens in all steps."""
+    history: dict[int, list[object]] = {index: [_initial(group, steps[0].before, index)] for index in _seen(group, steps)}
+    breaks = {group.low, group.high}
+    for number, step in enumerate(steps):
+        for event in (*step.before.running, *step.events):
+            for index in _pages_named(group, event, step):
+                history.setdefault(index, [None]).append((number, type(event).__name__))
+        for scene in (step.before, step.scene):
+            for space in scene.spaces.values():
+                for area in space.areas.values():
+                    if _shows(group, area):
+                        start = page_index(area, area.start)
+                        breaks |= {start, start + area.npages}
+        if group.ino in step.scene.files:
+            breaks.add(step.scene.files[group.ino].npages)
+    marks = sorted({*breaks, *(i for i in history), *(i + 1 for i in history)} & set(range(group.low, group.high + 1)))
+    runs: list[tuple[int, int]] = []
+    previous: object = None
+    for low, high in zip(marks, marks[1:], strict=False):
+        signature = tuple(map(str, history.get(low, ())))
+        if runs and signature == previous and low not in breaks:
+            runs[-1] = (runs[-1][0], high - runs[-1][0])
+        else:
+            runs.append((low, high - low))
+        previous = signature
+    return runs
+
+
+def _seen(group: Group, steps: Sequence[Step]) -> set[int]:
+    """Return the pages of the group that have a state of their own before the first step."""
+    scene = steps[0].before
+    pages: set[int] = set()
+    if group.ino in scene.files:
+        pages |= set(scene.files[group.ino].pages) | scene.files[group.ino].blocks
+    for space in scene.spaces.values():
+        for area in space.areas.values():
+            if _shows(group, area):
+                pages |= {page_index(area, addr) for addr in space.ptes if area.start <= addr < area.end}
+    return pages
+
+
+def _initial(group: Group, scene: Scene, index: int) -> tuple[object, ...]:
+    file = scene.files.get(group.ino)
+    own = (index in file.pages, index in file.dirty, index in file.blocks) if file else ()
+    entries = []
+    for space in scene.spaces.values():
+        for area in space.areas.values():
+            if _shows(group, area):
+                addr = area.start + (index - page_index(area, area.start) << PAGE_SHIFT)
+                pte = space.ptes.get(addr, 0) if area.start <= addr < area.end else 0
+                entries.append((area.start, pte and (pte & 7, scene.frames.get(pte_pfn(pte)))))
+    return (*own, *entries)
+
+
+def _pages_named(group: Group, event: ev.Event, step: Step) -> Iterable[int]:
+    """Yield the pages of the group that an event is about."""
+    if group.ino and getattr(event, "ino", 0) == group.ino and hasattr(event, "index"):
+        first = event.index
+        yield from range(first, first + getattr(event, "npages", 1))
+    addr = getattr(event, "addr", None)
+    if addr is None or isinstance(event, (ev.TableAlloc, ev.TableFree)):
+        return
+    for scene in (step.before, step.scene):
+        space = scene.spaces.get(getattr(event, "mm", 0)) or scene.space_of(getattr(event, "pid", 0))
+        area = space.area_at(addr) if space else None
+        if area and _shows(group, area):
+            yield page_index(area, addr)
+            return
+
+
+def _elide(runs: Sequence[tuple[int, int]], keep: int) -> list[Column]:
+    """Return the columns: runs longer than `keep` pages show their first and last; below 3, fewer runs are kept."""
+    kept = list(runs)
+    merged: tuple[int, int] | None = None
+    most = RUNS_KEPT if keep >= 3 else max(2, RUNS_KEPT + keep - 2)
+    if len(kept) > most:
+        head, tail = most - most // 3, most // 3
+        middle = kept[head : len(kept) - tail]
+        merged = (middle[0][0], sum(n for _, n in middle))
+        kept = [*kept[:head], merged, *kept[len(kept) - tail :]]
+    columns: list[Column] = []
+    for first, npages in kept:
+        if (first, npages) == merged:
+            columns.append(Column(first, npages, mixed=npages > 1))
+        elif npages <= max(keep, 3):
+            columns += [Column(first + i) for i in range(npages)]
+        else:
+            columns += [Column(first), Column(first + 1, npages - 2), Column(first + npages - 1)]
+    return columns
+
+
+def _slots(scenes: Sequence[Scene], groups: Sequence[Group], processes: Sequence[tuple[int, int]]) -> dict[tuple[str, int], list[int]]:
+    """Return, per column that ever has one, the anonymous frames in the order in which they appear there."""
+    found: dict[tuple[str, int], list[int]] = {}
+    for scene in scenes:
+        for _, mm in processes:
+            space = scene.spaces.get(mm)
+            for area in space.sorted_areas() if space else ():
+                group = next((g for g in groups if _shows(g, area)), None)
+                for addr, pte in space.ptes.items() if space and group else ():
+                    if area.start <= addr < area.end and scene.frames.get(pte_pfn(pte)) == "anon":
+                        slots = found.setdefault((group.key, page_index(area, addr)), [])  # type: ignore[union-attr]
+                        if pte_pfn(pte) not in slots:
+                            slots.append(pte_pfn(pte))
+    return found

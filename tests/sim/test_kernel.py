@@ -1,0 +1,177 @@
+"""The kernel as a whole: files, time, power, slots, bad input."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmaplab import ledger
+from mmaplab.constants import MAP_SHARED, MS_ASYNC, MS_SYNC, O_APPEND, O_DIRECT, O_RDWR, PROT_READ, PROT_WRITE
+from mmaplab.sim import Kernel, KernelConfig
+from mmaplab.sim.filefault import filemap_map_pages
+from mmaplab.sim.mm_types import FaultResult, VmFault
+from mmaplab.sim.process import Process
+from tests.sim.conftest import PAGE
+
+RW = PROT_READ | PROT_WRITE
+
+
+@pytest.fixture
+def writer(kernel: Kernel) -> tuple[Kernel, Process, int]:
+    """A process that maps two pages of `f`, which the disk holds as `old`."""
+    kernel.create_file("f", b"old" + bytes(2 * PAGE - 3), warm=True)
+    p = kernel.spawn()
+    return kernel, p, p.mmap(0, 2 * PAGE, RW, MAP_SHARED, p.open("f", O_RDWR))
+
+
+def test_read_of_a_cold_file_shows_two_hops_and_a_mapping_one(kernel: Kernel) -> None:
+    kernel.create_file("f", b"x" * PAGE)
+    p = kernel.spawn()
+    p.read(p.open("f"), PAGE)
+    assert ledger.copies(kernel.trace.last()) == {"dma_in": PAGE, "copy_to_user": PAGE}
+    kernel.create_file("g", b"x" * PAGE)
+    p.load(p.mmap(0, PAGE, PROT_READ, MAP_SHARED, p.open("g")), 1)
+    assert ledger.copies(kernel.trace.last()) == {"dma_in": PAGE}
+
+
+def test_direct_read_goes_past_the_page_cache(kernel: Kernel) -> None:
+    kernel.create_file("f", b"x" * PAGE)
+    p = kernel.spawn()
+    fd = p.open("f", O_DIRECT)
+    assert p.read(fd, PAGE) == b"x" * PAGE
+    assert ledger.copies(kernel.trace.last()) == {"dma_in": PAGE}
+    assert ledger.counts(kernel.trace.last())["CacheAdd"] == 0
+
+
+def test_stores_reach_the_disk_by_msync_and_not_before(writer: tuple[Kernel, Process, int]) -> None:
+    kernel, p, a = writer
+    p.store(a, b"new")
+    assert p.pread(3, 3, 0) == b"new"  # everybody sees it
+    p.msync(a, PAGE, MS_ASYNC)
+    assert kernel.disk_bytes("f")[:3] == b"old"  # MS_ASYNC does nothing
+    p.msync(a, PAGE, MS_SYNC)
+    assert kernel.disk_bytes("f")[:3] == b"new"
+
+
+def test_munmap_and_exit_write_nothing(writer: tuple[Kernel, Process, int]) -> None:
+    kernel, p, a = writer
+    p.store(a, b"new")
+    p.munmap(a, 2 * PAGE)
+    p.exit()
+    assert (kernel.file_bytes("f")[:3], kernel.disk_bytes("f")[:3]) == (b"new", b"old")
+
+
+def test_the_flusher_writes_after_thirty_seconds(writer: tuple[Kernel, Process, int]) -> None:
+    kernel, p, a = writer
+    p.store(a, b"new")
+    kernel.tick(29)
+    assert kernel.disk_bytes("f")[:3] == b"old"
+    kernel.tick(6)
+    assert kernel.disk_bytes("f")[:3] == b"new"
+
+
+def test_after_a_power_failure_only_the_disk_is_left(writer: tuple[Kernel, Process, int]) -> None:
+    kernel, p, a = writer
+    p.store(a, b"new")
+    after = kernel.power_failure()
+    assert after.file_bytes("f")[:3] == b"old"
+    assert after.processes == {}
+
+
+def test_drop_caches_leaves_mapped_pages(writer: tuple[Kernel, Process, int]) -> None:
+    kernel, p, a = writer
+    p.load(a)
+    kernel.drop_caches("f")
+    assert p.mincore(a, 2 * PAGE) == [True, True]
+    p.munmap(a, 2 * PAGE)
+    kernel.drop_caches("f")
+    assert ledger.counts(kernel.trace.last())["CacheDelete"] == 2
+
+
+def test_a_learners_function_runs_in_the_kernel_and_changes_nothing_else(kernel: Kernel) -> None:
+    asked = []
+
+    def do_fault_around(vmf: VmFault) -> FaultResult:
+        asked.append(vmf.pgoff)
+        return filemap_map_pages(vmf, vmf.pgoff, vmf.pgoff)
+
+    own = Kernel(do_fault_around=do_fault_around)
+    own.create_file("f", bytes(4 * PAGE), warm=True)
+    p = own.spawn()
+    a = p.mmap(0, 4 * PAGE, PROT_READ, MAP_SHARED, p.open("f"))
+    for page in range(4):
+        p.load(a + page * PAGE)
+    assert asked == [0, 1, 2, 3]
+    assert p.faults().minor == 4
+
+
+def test_an_unknown_slot_is_named() -> None:
+    with pytest.raises(TypeError, match=r"no kernel function 'find_vm' .*find_vma"):
+        Kernel(find_vm=lambda mm, addr: None)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda p: p.mmap(0, -1, 1, 2), ValueError, "length is -1"),
+        (lambda p: p.mmap(0, "x", 1, 2), TypeError, "length is 'x'"),
+        (lambda p: p.load(0, -1), ValueError, "load of -1"),
+        (lambda p: p.store(0, "text"), TypeError, "data is 'text'"),
+        (lambda p: p.load(2**64), ValueError, "addr is"),
+        (lambda p: p.open(3), TypeError, "name of a file is 3"),
+        (lambda p: p.close(77), OSError, "77 is no open descriptor"),
+    ],
+)
+def test_bad_input_names_the_value_and_the_kernel_lives_on(
+    kernel: Kernel, call: object, error: type[Exception], words: str
+) -> None:
+    p = kernel.spawn()
+    with pytest.raises(error, match=words):
+        call(p)  # type: ignore[operator]
+    assert p.maps() == []
+    assert p.mmap(0, PAGE, RW, 0x22)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", ".", ".."])
+def test_names_are_plain(kernel: Kernel, name: str) -> None:
+    with pytest.raises(ValueError, match="no name of a file"):
+        kernel.create_file(name)
+
+
+def test_append_writes_at_the_end(kernel: Kernel) -> None:
+    kernel.create_file("f", b"one")
+    p = kernel.spawn()
+    p.pwrite(p.open("f", O_RDWR | O_APPEND), b"two", 0)
+    assert kernel.file_bytes("f") == b"onetwo"
+
+
+@pytest.mark.parametrize("name", ["modern", "classic", "modern-tmpfs", "classic-tmpfs"])
+def test_profiles(name: str) -> None:
+    kernel = Kernel(KernelConfig.named(name))
+    kernel.create_file("f", b"x" * 5000)
+    p = kernel.spawn()
+    assert p.load(p.mmap(0, 5000, PROT_READ, MAP_SHARED, p.open("f")) + 4999) == b"x"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"file_system": "ntfs"}, "ntfs"),
+        ({"fault_around_bytes": 5000}, "5000"),
+        ({"page_size": 16384}, "16384"),
+        ({"cpus": 0}, "cpus is 0"),
+    ],
+)
+def test_a_machine_that_cannot_be_is_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        KernelConfig(**change)  # type: ignore[arg-type]
+
+
+def test_every_span_is_closed_and_numbering_goes_on(kernel: Kernel) -> None:
+    p = kernel.spawn()
+    with pytest.raises(OSError):
+        p.munmap(1, 1)
+    last = kernel.trace.last()
+    assert (last[-1].event.of, last[-1].event.outcome) == ("Syscall", "EINVAL")  # type: ignore[attr-defined]
+    kernel.trace.clear()
+    p.brk(0)
+    assert kernel.trace.records[0].seq == last[-1].seq + 1
