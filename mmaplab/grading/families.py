@@ -41,7 +41,7 @@ def at_the_start(random: Random) -> Scenario:
     """The area begins inside a window: the window begins with it, and still has its full length."""
     npages = random.randrange(40, 64)
     start = 16 * random.randrange(4) + random.randrange(1, 15)
-    return _reading(start, npages, random.randrange(40), [random.randrange(15 - start % 16 + 1)])
+    return _reading(start, npages, random.randrange(40), [random.randrange(15 - start % 16 + 1), *range(0, npages, 3)])
 
 
 def at_the_end(random: Random) -> Scenario:
@@ -52,8 +52,8 @@ def at_the_end(random: Random) -> Scenario:
 
 def at_the_table(random: Random) -> Scenario:
     """The area crosses into the next page table, and begins so that a window could cross with it."""
-    before = random.randrange(2, 15)
-    touched = random.randrange(before)
+    before = random.choice([random.randrange(2, 15), random.randrange(20, 60)])
+    touched = random.randrange(max(0, before - 15), before)
     return _reading(PMD_SIZE // PAGE_SIZE - before, before + 40, random.randrange(40), [touched])
 
 

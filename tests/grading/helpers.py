@@ -1,0 +1,41 @@
+"""Submissions for the tests: the released exercise with other sources in its answer cells."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EXERCISE = ROOT / "exercises" / "05_the_page_fault.ipynb"
+MASTER = ROOT / "solutions" / "05_the_page_fault.ipynb"
+KEYS = ("fault-recall", "fault-bill", "fault-window", "fault-bug", "fault-exact")
+
+
+def notebook(path: Path = EXERCISE) -> dict:
+    """Return a notebook file as data."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def cell_named(book: dict, grade_id: str) -> dict:
+    """Return the cell with a grade_id."""
+    return next(c for c in book["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == grade_id)
+
+
+def submission(answers: dict[str, str], book: dict | None = None) -> bytes:
+    """Return the exercise with these sources in its answer cells, by question."""
+    made = copy.deepcopy(book or notebook())
+    for key, source in answers.items():
+        cell_named(made, f"{key}-answer")["source"] = source
+    return json.dumps(made).encode()
+
+
+def solutions() -> dict[str, str]:
+    """Return the master's answers, by question."""
+    book = notebook(MASTER)
+    return {key: "".join(cell_named(book, f"{key}-answer")["source"]) for key in KEYS}
+
+
+def points(result: dict) -> dict[str, int]:
+    """Return the points of a result, by question."""
+    return {question["key"]: question["points"] for question in result["questions"]}
