@@ -1,0 +1,125 @@
+"""Comparing, shrinking and saving; a second simulated kernel plays the live one, so that it can be made to differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mmaplab.constants import PAGE_SIZE
+from mmaplab.fuzz import command
+from mmaplab.fuzz.command import Totals, fuzz, program_text, programs, save
+from mmaplab.fuzz.compare import run, run_python
+from mmaplab.fuzz.generate import generate
+from mmaplab.fuzz.pair import Pair
+from mmaplab.fuzz.profiles import PROFILES
+from mmaplab.fuzz.writer import FileData
+from mmaplab.interface import Process
+from mmaplab.sim import Kernel, KernelConfig
+from mmaplab.sim.vma import find_vma
+
+
+def pair_of(live: Kernel | None = None) -> Pair:
+    return Pair(live or Kernel(record=False), KernelConfig())
+
+
+def find_vma_wrongly(mm: object, addr: int) -> object:
+    """An area's last page seems to be outside it."""
+    area = find_vma(mm, addr)  # type: ignore[arg-type]
+    return find_vma(mm, area.vm_end) if area and addr >= area.vm_end - PAGE_SIZE else area  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_equal_kernels_agree(profile: str) -> None:
+    pair = pair_of()
+    for seed in range(4):
+        outcome = run(generate(profile, seed), pair)
+        assert outcome.difference is None
+        assert len(outcome.steps) > 80, "the look at everything adds steps"
+
+
+def test_a_broken_kernel_is_found_and_the_program_shrunk(tmp_path: Path) -> None:
+    totals = fuzz(programs("vma", 0, 20, 80), pair_of(Kernel(find_vma=find_vma_wrongly)))
+    assert len(totals.differences) == 1
+    program, outcome = totals.differences[0]
+    assert outcome.difference is not None
+    assert 1 <= len(program.calls) <= 3, "a mapping and a touch are enough"
+    path = save(program, outcome, tmp_path, "ext4")
+    assert path.name.startswith("vma_")
+    namespace: dict[str, object] = {}
+    exec(path.read_text(), namespace)
+    again = run_python(namespace["program"], pair_of(Kernel(find_vma=find_vma_wrongly)), namespace["FILES"])  # type: ignore[arg-type]
+    assert again.difference is not None
+    assert again.difference.what == outcome.difference.what
+    assert run_python(namespace["program"], pair_of(), namespace["FILES"]).difference is None  # type: ignore[arg-type]
+
+
+def test_the_end_of_a_program_is_looked_at() -> None:
+    """A page that only one kernel has in its page tables shows itself when everything is read at the end."""
+
+    def program(p: Process) -> None:
+        fd = p.open("f0")
+        p.load(p.mmap(0, 4 * PAGE_SIZE, 1, 2, fd))
+
+    files = {"f0": FileData(4 * PAGE_SIZE)}
+    live = Kernel(KernelConfig(fault_around_bytes=2 * PAGE_SIZE))
+    difference = run_python(program, pair_of(live), files).difference
+    assert difference is not None
+    assert (difference.what, difference.happened) == ("page faults", "FaultCounts(minor=1, major=0)")
+    assert run_python(program, pair_of(), files).difference is None
+
+
+class DisturbedOnce(Pair):
+    """The first simulator places its areas elsewhere, as if something had happened outside."""
+
+    disturbances = 1
+
+    def config_for(self, process: Process) -> KernelConfig:
+        config = super().config_for(process)
+        self.disturbances -= 1
+        return replace(config, mmap_base=config.mmap_base - PAGE_SIZE) if self.disturbances == 0 else config
+
+
+def test_what_does_not_come_back_is_disturbed() -> None:
+    totals = fuzz(programs("vma", 0, 4, 80), DisturbedOnce(Kernel(record=False), KernelConfig()))
+    assert len(totals.disturbed) == 1
+    assert totals.disturbed[0].startswith("vma 0: step ")
+    assert totals.differences == []
+    assert sum(totals.programs.values()) == 4
+
+
+def test_the_profiles_take_turns() -> None:
+    names = [program.profile for program in programs("all", 3, 2 * len(PROFILES), 5)]
+    assert names == list(PROFILES) * 2
+    assert [p.seed for p in programs("vma", 3, 4, 5)] == [3, 4, 5, 6]
+
+
+def test_a_program_is_printed_with_its_files_and_places() -> None:
+    program = generate("fork", 1, steps=10)
+    text = program_text(program, run(program, pair_of()))
+    assert "arena = 0x1000" in text
+    assert "FILES = {'f0': FileData(size=" in text
+    assert "def program(p):" in text
+
+
+def test_the_summary_counts() -> None:
+    totals = fuzz(programs("vma", 1, 3, 20), pair_of())
+    assert str(totals).startswith("3 programs (vma 3), ")
+    assert str(totals).endswith("0 differences, 0 disturbed")
+    assert totals.steps > 60
+    assert totals.faults > 0
+    assert str(Totals()).startswith("0 programs")
+
+
+def test_the_list_of_what_is_not_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--not-compared"]) == 0
+    assert "minor faults around a major one:" in capsys.readouterr().out
+
+
+def test_without_a_live_kernel_the_command_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MMAPLAB_LIVE", "off")
+    assert command.main(["--programs", "1"]) == 2
+    assert "needs a live Linux kernel" in capsys.readouterr().err

@@ -1,0 +1,76 @@
+"""The random programs themselves: the same for the same seed, and rich in every call."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from mmaplab.calls import PARAMETERS, Outcome
+from mmaplab.fuzz.compare import may_be_made
+from mmaplab.fuzz.generate import WRITERS, generate
+from mmaplab.fuzz.profiles import PROFILES
+from mmaplab.fuzz.writer import ARENA_MIDDLE, CODE, FileData
+from mmaplab.interface import FatalSignal, Process
+from mmaplab.lockstep import Lockstep, Side
+from mmaplab.sim import Kernel
+
+
+def run_simulated(profile: str, seed: int) -> list[tuple[str, Outcome]]:
+    program = generate(profile, seed)
+    with Kernel(record=False) as kernel:
+        for path, data in program.files.items():
+            kernel.create_file(path, data.bytes(), warm=program.warm)
+        lockstep = Lockstep(Side(kernel, kernel.spawn()), None)
+        lockstep.learn(program.places)
+        return [(call.name, lockstep.make(call)) for call in program.calls if may_be_made(call, lockstep.sim)]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_program_depends_on_profile_and_seed_alone(profile: str) -> None:
+    assert generate(profile, 7) == generate(profile, 7)
+    assert generate(profile, 7).calls != generate(profile, 8).calls
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_programs_succeed_often_and_fail_often(profile: str) -> None:
+    """A program whose calls all fail, or all succeed, tests little. The simulator never breaks."""
+    ended: Counter[str] = Counter()
+    for seed in range(12):
+        for name, outcome in run_simulated(profile, seed):
+            assert outcome.error is None or isinstance(outcome.error, OSError | FatalSignal), (seed, name, outcome)
+            ended["ok" if outcome.ok else "missing" if outcome.missing else "failed"] += 1
+    assert ended["ok"] > 0.4 * ended.total()
+    assert ended["failed"] > 0.02 * ended.total()
+    assert ended["missing"] < 0.1 * ended.total()
+
+
+def test_every_call_of_a_process_is_made_by_some_profile() -> None:
+    used = {call.name for profile in PROFILES for seed in range(10) for call in generate(profile, seed).calls}
+    of_a_process = {name for name in PARAMETERS if name in vars(Process)}
+    assert of_a_process - used == {"maps", "faults"}, "these two are what is compared after the calls"
+    assert set(WRITERS) >= {name for profile in PROFILES.values() for name in profile.weights}
+
+
+def test_the_arena_crosses_a_page_table() -> None:
+    for profile in PROFILES.values():
+        start = generate(profile, 1).places["arena"]
+        assert start < ARENA_MIDDLE < start + profile.arena_pages * 4096
+    assert ARENA_MIDDLE % (2 << 20) == 0
+
+
+def test_data_of_files() -> None:
+    data = FileData(70000, 5).bytes()
+    assert len(data) == 70000
+    assert 0 not in data
+    assert len({data[i : i + 16] for i in range(0, 69984, 16)}) == 69984 // 16
+    assert set(CODE.bytes()) == {0xC3}
+    assert FileData(0).bytes() == b""
+
+
+def test_fetches_are_only_made_where_return_instructions_are() -> None:
+    fetched = 0
+    for seed in range(30):
+        for name, outcome in run_simulated("fork", seed):
+            fetched += name == "execute" and outcome.ok
+    assert fetched >= 5
