@@ -180,11 +180,13 @@ def write_dup(w: Writer) -> None:
 
 
 def write_pipe(w: Writer) -> None:
-    """A pipe is there to be mapped, which fails; nobody reads it, since that would wait for ever."""
+    """A pipe is there to be mapped, which fails; then it is closed, since to read it would be to wait for ever."""
     read_end, write_end = w.fresh("pipe"), w.fresh("pipe")
     w.calls.append(Call("p", "pipe", (), (read_end, write_end)))
     end = Name(w.rng.choice((read_end, write_end)))
     w.add("mmap", 0, PAGE_SIZE, w.rng.choice((READ, READ | WRITE)), Map.MAP_SHARED, end, 0, who="p")
+    w.add("close", Name(read_end), who="p")
+    w.add("close", Name(write_end), who="p")
 
 
 def write_memfd_create(w: Writer) -> None:

@@ -19,7 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import NoReturn, cast
 
 from mmaplab.grading.plain import NotPlain, Plain, from_json
 from mmaplab.grading.serve import serve, silence
@@ -56,21 +56,18 @@ class Child:
         return bool(self._dead)
 
     def ask(self, request: Reply) -> Reply:
-        """Send a request and return the reply. Raises Died, from then on every time."""
+        """Send a request (none where it is empty) and return the next reply. Raises Died, from then on every time."""
         if self._dead:
             raise Died(self._dead)
         try:
-            line = self._exchange(json.dumps(request).encode() + b"\n")
-            reply = from_json(line)
-        except NotPlain as error:
-            self._end(str(error))
-        except Died as error:
-            self._end(str(error))
+            reply = from_json(self._exchange(json.dumps(request).encode() + b"\n" if request else b""))
+        except (NotPlain, Died) as error:
+            self.give_up(str(error))
         if not isinstance(reply, dict):
-            self._end("what the answer handed over is not what was asked for")
+            self.give_up("what the answer handed over is not what was asked for")
         elif type(reply.get("ended")) is int:  # the answer's process has ended; the one that forked it lives on
-            raise Died(tell_status(cast(int, reply["ended"])))
-        return cast(Reply, reply)
+            raise Died(tell_status(int(str(reply["ended"]))))
+        return reply
 
     def _exchange(self, line: bytes) -> bytes:
         deadline = time.monotonic() + self.seconds
@@ -104,7 +101,8 @@ class Child:
             return "it closed its connection"
         return tell_status(status)
 
-    def _end(self, why: str) -> None:
+    def give_up(self, why: str) -> NoReturn:
+        """Kill the child and raise Died."""
         self._dead = why
         self._kill()
         raise Died(why)

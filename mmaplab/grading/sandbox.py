@@ -191,12 +191,17 @@ def boxed(protection: Protection, package: Path, limits: Limits, preload: Sequen
         yield Box(child)
 
 
+MOST_STALE = 1000
+"""Lines that are skipped before a connection is given up."""
+
+
 class Box:
     """A process in protection that forks a fresh child for each `begin`."""
 
     def __init__(self, child: Child) -> None:
         self._child = child
         self._running = False
+        self._begun = 0
 
     def begin(self) -> None:
         """End the child before, where one runs, and fork a new one. Raises Died where that does not work any more."""
@@ -204,10 +209,14 @@ class Box:
             self._running = False
             with contextlib.suppress(Died):
                 self._child.ask({"do": "end"})  # answered by {"ended": 0}, which `ask` raises
-        reply = self._child.ask({"do": "begin"})
-        if "began" not in reply:
-            raise Died("the sandbox did not start")
-        self._running = True
+        self._begun += 1
+        reply = self._child.ask({"do": "begin", "number": self._begun})
+        for _ in range(MOST_STALE):  # what the child before has left in the pipe is not for this one
+            if reply.get("began") == self._begun:
+                self._running = True
+                return
+            reply = self._child.ask({})
+        self._child.give_up("the answer before it has flooded the connection")
 
     def ask(self, request: Reply) -> Reply:
         """Ask the child that runs; raises Died."""

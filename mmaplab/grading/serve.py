@@ -171,12 +171,13 @@ def main() -> None:
     for module in settings["preload"]:
         importlib.import_module(module)
     for line in iter(requests.readline, b""):
-        if json.loads(line).get("do") != "begin":
+        request = json.loads(line)
+        if request.get("do") != "begin":
             continue
         pid = os.fork()
         if pid == 0:
             limit(settings)
-            replies.write(b'{"began": true}\n')
+            replies.write(json.dumps({"began": request["number"]}).encode() + b"\n")
             try:
                 serve(requests, replies, {"__name__": "__main__", "display": lambda *shown: None})
             finally:

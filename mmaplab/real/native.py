@@ -22,7 +22,7 @@ from mmaplab.constants import PAGE_SIZE, TASK_SIZE, Map
 from mmaplab.interface import FaultCounts, MapsEntry, SegmentationFault
 from mmaplab.lab import NotAvailable
 from mmaplab.real import libc, machine_code, procfs
-from mmaplab.real.channel import CHANNELS, LARGE_BYTES, REGION_BYTES, Channel, Region, pieces
+from mmaplab.real.channel import LARGE_BYTES, REGION_BYTES, Channel, Region, pieces
 from mmaplab.real.worker import Argument, Out, WorkerDied, WorkerHung, overlap
 
 SYNCHRONOUS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP)
@@ -179,7 +179,7 @@ class NativeWorker:
             values, outs = self._place(args, at)
             result = self._run(machine_code.SYSCALL, libc.X86_64[name], tuple(values))
             for where, out in outs:
-                out.data = self.channel.get(where, out.size if result < 0 or name == "mincore" else out.size)
+                out.data = self.channel.get(where, out.size)
         return result
 
     def need(self, name: str, *args: Argument) -> int:
@@ -331,7 +331,7 @@ class NativeWorker:
         """Map shared memory into the worker's page table, by one call or (before 5.14) by copying it onto itself."""
         length = (n + PAGE_SIZE - 1) // PAGE_SIZE * PAGE_SIZE
         if self._run(machine_code.SYSCALL, libc.X86_64["madvise"], (addr, length, MADV_POPULATE_WRITE)) < 0:
-            self._run(machine_code.COPY, 0, (addr + PAGE_SIZE, addr + PAGE_SIZE, length - PAGE_SIZE))
+            self._run(machine_code.COPY, 0, (addr, addr, length))
 
     def _all_faults(self) -> FaultCounts:
         try:
@@ -374,5 +374,3 @@ def _pidfd(pid: int) -> int | None:
     except OSError:
         return None
 
-
-assert CHANNELS < 2**16

@@ -66,6 +66,9 @@ class Worker(Protocol):
     def own_areas(self, entries: Sequence[MapsEntry]) -> list[MapsEntry]:
         """Return the areas of the program out of all areas of the process."""
 
+    def is_own(self, addr: int, length: int) -> bool:
+        """Return whether a range holds memory that the worker itself needs."""
+
     def check_range(self, addr: int, length: int) -> None:
         """Raise ValueError where a range holds memory that the worker itself needs."""
 

@@ -154,7 +154,8 @@ def filemap_map_pages(vmf: VmFault, start_pgoff: int, end_pgoff: int) -> FaultRe
     """
     vma, file = vmf.vma, file_of(vmf.vma)
     inode = file.f_inode
-    folios = [f for f in inode.i_mapping.folios(start_pgoff, min(end_pgoff, inode.pages - 1)) if mappable(f)]
+    end_pgoff = min(end_pgoff, inode.pages - 1)
+    folios = [f for f in inode.i_mapping.folios(start_pgoff, end_pgoff) if mappable(f)]
     if not folios or table_is_missing(vmf, inode, folios[0]):
         return DONE
     table = vma.vm_mm.pgd.pte_alloc(vmf.address)

@@ -29,7 +29,7 @@ from mmaplab.sim.pagecache import (
     read_folio,
 )
 from mmaplab.sim.readahead import PageCacheRa, page_cache_async_ra
-from mmaplab.sim.rmap import unmap_mapping_range
+from mmaplab.sim.rmap import try_to_unmap, unmap_mapping_range
 
 MAX_LFS_FILESIZE = 2**63 - 1
 MAX_RW_COUNT = 0x7FFF_F000
@@ -106,8 +106,10 @@ def generic_perform_write(file: File, pos: int, data: bytes, now: float) -> int:
     Linux: generic_perform_write, mm/filemap.c; ext4_da_write_begin and ext4_da_write_end, fs/ext4/inode.c.
     """
     inode = file.f_inode
-    if inode.i_sb.on_disk and pos >= inode.i_size:
-        zero_partial_tail(inode, pos)
+    if inode.i_sb.on_disk and pos > inode.i_size:
+        ext4_block_truncate_page(inode, inode.i_size, now)
+    elif inode.i_sb.on_disk and pos == inode.i_size:
+        zero_partial_tail(inode)
     written = 0
     while written < len(data):
         at = pos + written
@@ -226,15 +228,14 @@ def do_truncate(inode: Inode, length: int, now: float) -> None:
     Linux: do_truncate, truncate_setsize; ext4_setattr, shmem_setattr.
     """
     old = inode.i_size
-    if inode.i_sb.on_disk:
-        if length <= old:
-            ext4_block_truncate_page(inode, length, now)
-        else:
-            ext4_block_truncate_page(inode, old, now)
+    if inode.i_sb.on_disk and length > old:
+        ext4_block_truncate_page(inode, old, now)
     if length != old:
         i_size_write(inode, length)
     if length <= old:
         truncate_pagecache(inode, length, now)
+    if inode.i_sb.on_disk and length <= old:
+        ext4_truncate(inode, length, now)
 
 
 def truncate_pagecache(inode: Inode, length: int, now: float) -> None:
@@ -242,15 +243,15 @@ def truncate_pagecache(inode: Inode, length: int, now: float) -> None:
     first = (length + PAGE_SIZE - 1) >> PAGE_SHIFT
     unmap_mapping_range(inode.i_mapping, first)
     for folio in inode.i_mapping.folios(first):
-        truncate_folio(inode, folio, first)
+        truncate_folio(inode, folio, first, length >> PAGE_SHIFT)
     if not inode.i_sb.on_disk:
         _shmem_zero_partial(inode, length, now)
-    else:
-        inode.i_sb.disk.truncate(inode.ino, first)
 
 
-def truncate_folio(inode: Inode, folio: Folio, first: int) -> None:
-    """Remove a folio whose pages lie from page `first` on; one that straddles it is split.
+def truncate_folio(inode: Inode, folio: Folio, first: int, at: int) -> None:
+    """Remove a folio whose pages lie from page `first` on; one that straddles it is split at page `at`.
+
+    All entries of that one go, also those before the end of the file: later faults map what remains.
 
     Linux: truncate_inode_folio, truncate_inode_partial_folio (split_huge_page).
     """
@@ -258,21 +259,40 @@ def truncate_folio(inode: Inode, folio: Folio, first: int) -> None:
         folio_clear_dirty(folio)
         filemap_remove_folio(folio)
         return
-    split_folio(folio)
+    for index in range(first, folio.end):
+        inode.i_sb.memory.clear(folio.page(index))
+    try_to_unmap(folio)
+    if folio.dirty:  # its buffers cannot be given up: it stays whole, with zeros behind the end of the file
+        return
+    split_folio(folio, at)
     for part in inode.i_mapping.folios(first):
         if part.index < folio.end:
             folio_clear_dirty(part)
             filemap_remove_folio(part)
 
 
-def split_folio(folio: Folio) -> None:
-    """Make single pages of a large folio of which only a part goes. Linux: split_folio, mm/huge_memory.c."""
-    mapping = folio.mapping
-    for index, page in enumerate(folio.pages, folio.index):
-        part = Folio(mapping, index, 0, [page])
-        part.uptodate, part.dirty, part.dirtied_at = folio.uptodate, folio.dirty, folio.dirtied_at
+def split_folio(folio: Folio, at: int) -> None:
+    """Halve a large folio, and the half with page `at`, and so on, until that page is a folio of its own.
+
+    Nothing may map it any more. Linux: folio_split (6.15 and later), mm/huge_memory.c.
+    """
+    start, npages = folio.index, len(folio.pages)
+    while npages > 1:
+        npages //= 2
+        other = start + npages if at < start + npages else start
+        _carve(folio, other, npages)
+        start = start if at < start + npages else start + npages
+    _carve(folio, start, 1)
+
+
+def _carve(folio: Folio, index: int, npages: int) -> None:
+    """Make a folio of `npages` pages of a larger one."""
+    pages = folio.pages[index - folio.index : index - folio.index + npages]
+    part = Folio(folio.mapping, index, npages.bit_length() - 1, pages)
+    part.uptodate, part.dirty, part.dirtied_at = folio.uptodate, folio.dirty, folio.dirtied_at
+    for i, page in enumerate(pages, index):
         page.folio = part
-        mapping.i_pages[index] = part
+        folio.mapping.i_pages[i] = part
 
 
 def _shmem_zero_partial(inode: Inode, length: int, now: float) -> None:
@@ -284,8 +304,8 @@ def _shmem_zero_partial(inode: Inode, length: int, now: float) -> None:
         folio_mark_dirty(folio, now)
 
 
-def zero_partial_tail(inode: Inode, pos: int) -> None:
-    """A write starts at or behind the end of the file: what lay behind the end in the last page becomes zero.
+def zero_partial_tail(inode: Inode) -> None:
+    """A write starts at the end of the file: what lay behind the end in the last page becomes zero.
 
     Linux: ext4_zero_partial_blocks, iomap's and ext4's zeroing before an extending write.
     """
@@ -295,6 +315,12 @@ def zero_partial_tail(inode: Inode, pos: int) -> None:
         page = folio.page(inode.i_size >> PAGE_SHIFT)
         if any(page.data[tail:]):
             inode.i_sb.memory.clear(page, tail, PAGE_SIZE - tail)
+
+
+def ext4_truncate(inode: Inode, length: int, now: float) -> None:
+    """Give the blocks beyond `length` back, and clear the rest of the last one. Linux: ext4_truncate, fs/ext4/inode.c."""
+    ext4_block_truncate_page(inode, length, now)
+    inode.i_sb.disk.truncate(inode.ino, (length + PAGE_SIZE - 1) >> PAGE_SHIFT)
 
 
 def ext4_block_truncate_page(inode: Inode, length: int, now: float) -> None:
@@ -329,7 +355,8 @@ def punch_hole(inode: Inode, first: int, end: int) -> None:
     unmap_mapping_range(inode.i_mapping, first, end)
     for folio in inode.i_mapping.folios(first, end - 1):
         if folio.index < first or folio.end > end:
-            split_folio(folio)
+            try_to_unmap(folio)
+            split_folio(folio, first if folio.index < first else end)
     for folio in inode.i_mapping.folios(first, end - 1):
         folio_clear_dirty(folio)
         filemap_remove_folio(folio)

@@ -163,11 +163,12 @@ def mmap_region(
 ) -> VmArea:
     """Make the area: clear the range, then let a neighbour grow or link a new one. Linux: mmap_region, mm/vma.c.
 
-    Raises ENOMEM; where new shared memory (`shm`) is too much to promise, what was there is gone all the same.
+    Raises ENOMEM: what was there stays then, but split at the edges of the range; only where new shared memory (`shm`)
+    is too much to promise, it is gone all the same.
     """
     mm = mm_of(task)
     end = addr + size
-    replaced = sum(min(v.vm_end, end) - max(v.vm_start, addr) for v in mm.mm_mt.range(addr, end))
+    replaced = sum(vma.vm_end - vma.vm_start for vma in vms_gather_munmap_vmas(mm, addr, end))
     may_expand_vm(task, flags, size - replaced)
     if flags & (VmFlags.VM_NORESERVE | VmFlags.VM_SHARED | VmFlags.VM_WRITE) == VmFlags.VM_WRITE:
         vm_enough_memory(mm, size)
@@ -252,6 +253,17 @@ def do_munmap(task: TaskStruct, addr: int, length: int) -> None:
     if addr % PAGE_SIZE or addr > limit or length > limit - addr or size == 0:
         raise fail(errno.EINVAL, f"munmap({addr:#x}, {length:#x}): not a range of whole pages of user addresses")
     end = addr + size
+    doomed = vms_gather_munmap_vmas(mm, addr, end)
+    for vma in doomed:
+        mm.slots.zap_page_range(vma, vma.vm_start, vma.vm_end)
+    for vma in doomed:
+        vma_unlink(vma)
+    if doomed:
+        free_pgtables(mm, addr, end)
+
+
+def vms_gather_munmap_vmas(mm: MmStruct, addr: int, end: int) -> list[VmArea]:
+    """Return the areas of [addr, end), those that reach out of it split first; raises ENOMEM. Linux: the same name."""
     first = vma_lookup(mm, addr)
     if first is not None and first.vm_start < addr:
         if end < first.vm_end and mm.map_count >= mm.config.max_map_count:
@@ -260,13 +272,7 @@ def do_munmap(task: TaskStruct, addr: int, length: int) -> None:
     last = vma_lookup(mm, end)
     if last is not None and last.vm_start < end:
         split_vma(last, end, new_below=False)
-    doomed = mm.mm_mt.range(addr, end)
-    for vma in doomed:
-        mm.slots.zap_page_range(vma, vma.vm_start, vma.vm_end)
-    for vma in doomed:
-        vma_unlink(vma)
-    if doomed:
-        free_pgtables(mm, addr, end)
+    return mm.mm_mt.range(addr, end)
 
 
 # ---------------------------------------------------------------- mprotect

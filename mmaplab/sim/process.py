@@ -124,6 +124,8 @@ class Process:
     def ftruncate(self, fd: int, length: int) -> None:
         """ftruncate(2)."""
         with self._call("ftruncate", fd=whole("fd", fd), length=whole("length", length)):
+            if length < 0:  # looked at before the descriptor is
+                raise mmap.fail(22, f"ftruncate to {length}: a file has no negative size")
             readwrite.do_ftruncate(self._machine, self.task.files.fdget(fd), length)
 
     def fsync(self, fd: int) -> None:

@@ -333,7 +333,7 @@ def disk(board: Board) -> None:
 
 def copies(board: Board) -> None:
     """Draw one thick arrow for each copy; where a gap stands for several, their number beside it."""
-    for (group, column, x), events in _by_column(board).items():
+    for group, column, x, events in _by_column(board):
         first, width = events[0], column.width - 4
         y1, y2 = _ends(board, group, column, first)
         if y1 is None or y2 is None:
@@ -345,25 +345,16 @@ def copies(board: Board) -> None:
         board.put("arrow", f"cp:{name}", shapes.arrow(cx, y1, cx, y2), *many, data_copies=str(len(events)))
 
 
-def _by_column(board: Board) -> dict[tuple[Group, Column, float], list[ev.Copy]]:
-    found: dict[tuple[int, int], tuple[tuple[Group, Column, float], list[ev.Copy]]] = {}
+def _by_column(board: Board) -> list[tuple[Group, Column, float, list[ev.Copy]]]:
+    """Return the copies of the step by hop and column, so that each lot becomes one arrow."""
+    found: dict[tuple[str, str, int], tuple[Group, Column, float, list[ev.Copy]]] = {}
     for event, (ino, index) in board.focus.copies:
-        group = next((gr for gr in board.layout.groups if gr.ino == ino and (ino or gr.low <= index < gr.high)), None)
+        group = next((gr for gr in board.layout.groups if gr.ino == ino and gr.low <= index < gr.high), None)
         place = group.place(index) if group else None
         if group and place:
-            entry = found.setdefault((id(group), place[0].first), ((group, *place), []))
-            entry[1].append(event)
-    return {Key(*key): events for key, events in found.values()}
-
-
-class Key(tuple[Group, Column, float]):
-    """A column that can be looked up by what it is."""
-
-    def __new__(cls, group: Group, column: Column, x: float) -> Key:
-        return super().__new__(cls, (group, column, x))
-
-    def __hash__(self) -> int:
-        return hash((self[0].key, self[1].first))
+            column, x = place
+            found.setdefault((event.why, group.key, column.first), (group, column, x, []))[3].append(event)
+    return list(found.values())
 
 
 def _ends(board: Board, group: Group, column: Column, event: ev.Copy) -> tuple[float | None, float | None]:

@@ -24,7 +24,12 @@ READAHEAD = {
 
 def plural(n: int, noun: str) -> str:
     """Return a count with its noun: `1 page`, `1,024 pages`."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun[:-1] + 'ies' if noun.endswith('ry') else noun + 's'}"
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {many(noun)}"
+
+
+def many(noun: str) -> str:
+    """Return the plural of a noun: pages, entries, copies."""
+    return f"{noun[:-1]}ies" if noun.endswith(("ry", "py")) else f"{noun}s"
 
 
 def pages(first: int, n: int) -> str:

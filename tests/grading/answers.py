@@ -113,7 +113,7 @@ copied = sum(getattr(r.event, "nbytes", 0) for r in kernel.trace.records[-40:] i
     ("fault-window", "the moved window loses pages", 4, window(last="min(slot // n * n + n, 512, slot + vmf.vma.pages - in_area)")),
     ("fault-window", "begins before the area", 2, window("slot // n * n")),
     ("fault-window", "leaves the page table", 6, window(last="min(first + n, slot + vmf.vma.pages - in_area)")),
-    ("fault-window", "leaves the area", 6, window(last="min(first + n, 512)")),
+    ("fault-window", "leaves the area", 4, window(last="min(first + n, 512)")),
     ("fault-window", "sixteen, whatever the configuration", 7, window().replace("vmf.vma.vm_mm.config.fault_around_pages", "16")),
     ("fault-window", "end not included", 0, window(last="min(first + n, 512, slot + vmf.vma.pages - in_area) - 1")),
     ("fault-window", "only the page itself", 0, "def do_fault_around(vmf):\n    return filemap_map_pages(vmf, vmf.pgoff, vmf.pgoff)"),

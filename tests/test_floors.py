@@ -1,0 +1,357 @@
+"""The floors of the house: a room imports strictly lower floors only, and state changes through doors only.
+
+A room is a file of the package. Rooms stand in towers, and in a tower on floors, the lowest first. A room may import
+
+    - rooms on lower floors of its own tower, and
+    - the towers and rooms that its tower names in `uses`; a tower can name only towers that stand before it.
+
+So all imports run one way. An import inside a function counts like any other, and so does `import_module("...")`.
+Where this fails: either the new import is wrong, or a new room needs a place in TOWERS. No room may stand nowhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "mmaplab"
+
+
+@dataclass(frozen=True)
+class Tower:
+    """A part of the package: `uses` names what lies beside it, `libraries` what it needs from outside Python."""
+
+    uses: tuple[str, ...]
+    floors: tuple[str, ...]
+    libraries: tuple[str, ...] = ()
+
+
+TOWERS = {
+    "shared": Tower(  # what both kernels have in common
+        uses=(),
+        floors=(
+            "constants lab",
+            "interface pte",
+            "mmaplab",  # mmaplab/__init__.py
+        ),
+    ),
+    "sim": Tower(  # the simulated kernel: no clock, no chance, nothing of the live machine
+        uses=("constants", "interface", "pte"),
+        floors=(
+            "sim.events sim.config sim.maple sim.slots",
+            "sim.memory sim.disk",
+            "sim.pgtable",
+            "sim.pagecache",
+            "sim.file sim.rmap",
+            "sim.readahead sim.writeback sim.mm_types",
+            "sim.filemap sim.mm sim.vma",
+            "sim.merge sim.fork sim.readwrite",
+            "sim.anon",
+            "sim.filefault",
+            "sim.fault",
+            "sim.cpu sim.mmap",
+            "sim.madvise sim.mremap",
+            "sim.process",
+            "sim.kernel",
+            "sim.invariants sim",  # `sim` is sim/__init__.py
+        ),
+    ),
+    "real": Tower(  # the live kernel
+        uses=("shared",),
+        floors=(
+            "real.libc real.machine_code",
+            "real.worker",
+            "real.channel",
+            "real.native",
+            "real",
+        ),
+    ),
+    "programs": Tower(  # a program, recorded, and run in step on two kernels; the kernels are handed in
+        uses=("constants", "interface"),
+        floors=(
+            "calls",
+            "program",
+            "lockstep",
+            "twin",
+        ),
+    ),
+    "fuzz": Tower(
+        uses=("shared", "sim", "real", "programs"),
+        floors=(
+            "fuzz",
+            "fuzz.profiles fuzz.shrink",
+            "fuzz.writer",
+            "fuzz.generate fuzz.pair",
+            "fuzz.compare",
+            "fuzz.command",
+        ),
+    ),
+    "views": Tower(  # pictures: they know events and numbers, never a kernel
+        uses=("constants", "interface", "pte", "sim.events"),
+        floors=(
+            "ledger views.theme",
+            "views.svg views.scene",
+            "views.shapes views.words",
+            "views.steps",
+            "views.layout",
+        ),
+        libraries=("matplotlib", "numpy"),
+    ),
+    "widgets": Tower(
+        uses=("constants", "interface", "pte", "sim.events", "views"),
+        floors=(
+            "widgets",
+            "widgets.notes",
+            "widgets.predict widgets.quiz widgets.player",
+        ),
+        libraries=("anywidget", "ipywidgets", "traitlets", "IPython", "matplotlib", "numpy"),
+    ),
+    "grading": Tower(
+        uses=("shared", "sim", "real", "programs", "fuzz"),
+        floors=(
+            "grading grading.plain",
+            "grading.questions grading.programs",
+            "grading.families grading.observe grading.bugs grading.package",
+            "grading.cost grading.difference grading.serve",
+            "grading.ask",
+            "grading.judge",
+            "grading.desk",
+            "grading.release grading.report grading.sandbox grading.submission",
+            "grading.runner",
+            "grading.bulk",
+            "grading.command",
+        ),
+        libraries=("nbformat", "nbgrader", "traitlets", "IPython"),
+    ),
+    "notebooks": Tower(  # what the cells of a chapter call
+        uses=("shared", "sim", "real", "programs", "views", "widgets", "grading"),
+        floors=(
+            "source experiments",
+            "notebook",
+        ),
+        libraries=("numpy", "IPython"),
+    ),
+    "command": Tower(
+        uses=("shared", "fuzz", "real", "grading", "notebooks"),
+        floors=(
+            "start",
+            "cli",
+            "__main__",
+        ),
+    ),
+}
+
+ONE_TOWER_ONLY = {"ctypes": "real"}
+"""Modules of Python that only the rooms of one tower may import."""
+
+NEVER_IN_SIM = {"time", "datetime", "random", "os", "resource", "mmap", "fcntl", "subprocess", "threading", "secrets"}
+"""The simulator has no clock, no chance, and no way to the live machine: it answers the same everywhere."""
+
+EDGE = {"sim.config": "os"}
+"""The one exception: `KernelConfig.of_this_machine` asks the machine which kernel it runs."""
+
+DOORS = {
+    "sim.cpu": "load store execute",
+    "sim.disk": "Disk.read_blocks Disk.write_block",
+    "sim.events": "Trace.span",
+    "sim.fault": "do_user_addr_fault send_signal",
+    "sim.file": "FilesStruct.fd_install FilesStruct.close_fd FilesStruct.dup_fds",
+    "sim.kernel": "Kernel.create_file Kernel.drop_caches Kernel._start Kernel._exit Kernel._flusher",
+    "sim.memory": "Memory.alloc_page Memory.put_page Memory.copy Memory.clear Memory.user_store",
+    "sim.pagecache": "Inode.__post_init__ i_size_write drop_nlink _free_unused filemap_get_folio filemap_add_folio"
+    " filemap_remove_folio folio_mark_uptodate folio_mark_dirty folio_clear_dirty",
+    "sim.pgtable": "PageTable.pte_alloc PageTable.set_pte PageTable.clear_pte PageTable.free_tables"
+    " Tlb.lookup Tlb.fill Tlb.flush",
+    "sim.process": "Process._call",
+    "sim.readahead": "_emit_readahead",
+    "sim.vma": "vma_link vma_adjust vma_unlink",
+}
+"""The functions that may write a record into the trace: one for each kind of state, and one for each kind of span."""
+
+
+# ---------------------------------------------------------------- the table, unfolded
+
+
+def place_of_each_room() -> dict[str, tuple[str, int]]:
+    """Return {room: (tower, floor)}; raises AssertionError where a room stands in two places."""
+    places: dict[str, tuple[str, int]] = {}
+    for name, tower in TOWERS.items():
+        for floor, rooms in enumerate(tower.floors):
+            for room in rooms.split():
+                assert room not in places, f"{room} stands on two floors"
+                places[room] = (name, floor)
+    return places
+
+
+PLACES = place_of_each_room()
+
+
+def room_of(path: Path) -> str:
+    """Return the name of a file's room: `sim.vma`; a package by its own name, the whole one as `mmaplab`."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__") or "mmaplab"
+
+
+ROOMS = {room_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def may_import(room: str, other: str) -> str:
+    """Return why `room` may not import `other`, or '' if it may."""
+    (tower, floor), (other_tower, other_floor) = PLACES[room], PLACES[other]
+    if tower == other_tower:
+        here, there = TOWERS[tower].floors[floor], TOWERS[tower].floors[other_floor]
+        return "" if other_floor < floor else f"it stands on [{here}], and {other} on [{there}], which is not lower"
+    uses = TOWERS[tower].uses
+    return "" if {other, other_tower} & set(uses) else f"rooms of {tower!r} may use {', '.join(uses)} and no other"
+
+
+# ---------------------------------------------------------------- what a room imports
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement: the line, and the full name of the module, or of the thing taken from it."""
+
+    line: int
+    module: str
+    name: str = ""
+
+    @property
+    def room(self) -> str:
+        """The room of ours that is imported: `from mmaplab import ledger` imports the room `ledger`."""
+        inside = f"{self.module}.{self.name}".removeprefix("mmaplab").strip(".")
+        return inside if inside in ROOMS else self.module.removeprefix("mmaplab").strip(".") or "mmaplab"
+
+
+def imports(tree: ast.AST) -> Iterator[Import]:
+    """Yield each import of a file, wherever it stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"line {node.lineno}: write the module's full name"
+            yield from (Import(node.lineno, node.module, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if called in ("import_module", "__import__"):
+                yield Import(node.lineno, str(node.args[0].value))
+
+
+def library(module: str) -> str:
+    """Return the top name of a module that is neither ours nor Python's own, else ''."""
+    top = module.split(".")[0]
+    return "" if top == "mmaplab" or top in sys.stdlib_module_names else top
+
+
+def told(room: str, line: int, why: str) -> str:
+    """Return a complaint that names the line, and quotes it."""
+    path = ROOMS[room]
+    text = path.read_text(encoding="utf-8").splitlines()[line - 1].strip()
+    return f"{path.relative_to(ROOT)}:{line}: {text}\n    {why}"
+
+
+@pytest.fixture(params=sorted(set(ROOMS) & set(PLACES)), scope="module")
+def room(request: pytest.FixtureRequest) -> str:
+    """Every room that has a place, in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def tree(room: str) -> ast.Module:
+    """The parsed file of the room."""
+    return ast.parse(ROOMS[room].read_text(encoding="utf-8"))
+
+
+# ---------------------------------------------------------------- the tests
+
+
+def test_every_room_has_a_place_and_every_place_a_room() -> None:
+    homeless, empty = sorted(set(ROOMS) - set(PLACES)), sorted(set(PLACES) - set(ROOMS))
+    assert not homeless, f"these rooms stand on no floor of tests/test_floors.py: {', '.join(homeless)}"
+    assert not empty, f"tests/test_floors.py names rooms that do not exist: {', '.join(empty)}"
+
+
+def test_towers_use_only_towers_before_them() -> None:
+    known: set[str] = set()
+    for name, tower in TOWERS.items():
+        unknown = [use for use in tower.uses if use not in known]
+        assert not unknown, f"{name!r} uses {unknown}, which stand beside or above it"
+        known |= {name, *(room for floor in tower.floors for room in floor.split())}
+
+
+def test_a_room_imports_lower_floors_only(room: str, tree: ast.Module) -> None:
+    wrong = []
+    for found in imports(tree):
+        if found.module.split(".")[0] == "mmaplab":
+            why = may_import(room, found.room) if found.room in PLACES else f"there is no room {found.room!r}"
+            wrong += [told(room, found.line, why)] if why else []
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_a_room_uses_the_libraries_of_its_tower_only(room: str, tree: ast.Module) -> None:
+    tower = PLACES[room][0]
+    allowed = TOWERS[tower].libraries
+    wrong = []
+    for found in imports(tree):
+        top = found.module.split(".")[0]
+        if library(found.module) and top not in allowed:
+            wrong.append(told(room, found.line, f"rooms of {tower!r} may use {', '.join(allowed) or 'no library'}"))
+        if ONE_TOWER_ONLY.get(top, tower) != tower:
+            wrong.append(told(room, found.line, f"only rooms of {ONE_TOWER_ONLY[top]!r} use {top}"))
+        if tower == "sim" and top in NEVER_IN_SIM - {EDGE.get(room)}:
+            wrong.append(told(room, found.line, f"the simulated kernel has no {top}: it answers the same everywhere"))
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_no_import_hides_behind_type_checking(room: str, tree: ast.Module) -> None:
+    wrong = [
+        told(room, node.lineno, "a type that is needed upward stands on the wrong floor")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ]
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def functions(node: ast.AST, name: str = "") -> Iterator[tuple[str, ast.AST]]:
+    """Yield every node of a file with the name of the function it stands in."""
+    for child in ast.iter_child_nodes(node):
+        inside = isinstance(child, (ast.FunctionDef, ast.ClassDef))
+        inner = f"{name}.{child.name}".strip(".") if isinstance(child, (ast.FunctionDef, ast.ClassDef)) else name
+        yield inner if inside else name, child
+        yield from functions(child, inner)
+
+
+SIM = sorted(room for room in ROOMS if room.split(".")[0] == "sim")
+
+
+@pytest.mark.parametrize("room", SIM)
+def test_only_doors_write_into_the_trace(room: str) -> None:
+    tree = ast.parse(ROOMS[room].read_text(encoding="utf-8"))
+    doors = set(DOORS.get(room, "").split())
+    writers = {}
+    for name, node in functions(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("emit", "span"):
+            writers[name] = node.lineno
+    wrong = [told(room, line, f"{name} is no door") for name, line in writers.items() if name not in doors]
+    assert not wrong, "\n" + "\n".join(wrong)
+    assert not doors - set(writers), f"doors of {room} that write nothing: {', '.join(sorted(doors - set(writers)))}"
+
+
+@pytest.mark.parametrize("room", SIM)
+def test_only_the_memory_writes_into_frames(room: str) -> None:
+    tree = ast.parse(ROOMS[room].read_text(encoding="utf-8"))
+    wrong = []
+    for node in ast.walk(tree):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) else []:
+            while isinstance(target, ast.Subscript):
+                target = target.value
+            if isinstance(target, ast.Attribute) and target.attr == "data" and room != "sim.memory":
+                wrong.append(told(room, node.lineno, "bytes reach a frame through Memory.copy, clear, user_store"))
+    assert not wrong, "\n" + "\n".join(wrong)
