@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from mmaplab.calls import LAYOUT_CALLS, Call, Name, Outcome, call_text, outcome_text, perform
 from mmaplab.interface import FatalSignal, FaultCounts, Kernel, MapsEntry, Process, Stat
@@ -168,6 +168,16 @@ class TwinStep:
     difference: Difference | None = None
 
 
+class Settles(Protocol):
+    """What can wait for the disk: see FREEDOMS, how soon readahead has arrived."""
+
+    def settle(self) -> None:
+        """Wait until the live kernel has read what the simulator has, or for as long as is sensible."""
+
+    def close(self) -> None:
+        """Wait no more."""
+
+
 class Lockstep:
     """Two kernels, moved by the same calls. Without a live kernel there are only predictions."""
 
@@ -176,11 +186,15 @@ class Lockstep:
         self.steps: list[TwinStep] = []
         self.racy: list[tuple[int, int]] = []
         """Ranges of addresses near major faults: see FREEDOMS."""
+        self.watchers: list[Settles] = []
+        """What waits, after each call, until the disk has come to rest."""
 
     def make(self, call: Call) -> Outcome:
         """Make one call on both; returns the live kernel's outcome, or the predicted one where there is none."""
         predicted = self.sim.make(call)
         happened = self.real.make(call) if self.real else None
+        for watcher in self.watchers:
+            watcher.settle()
         difference = self.compare(call, predicted, happened) if happened else None
         self.steps.append(TwinStep(call, predicted, happened, difference))
         return (happened or predicted).outcome

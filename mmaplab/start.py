@@ -36,12 +36,12 @@ def server_command(root: Path, notebook: str | None, extra: list[str], python: s
 
 
 def main(argv: list[str]) -> int:
-    """Start JupyterLab in place of this process; returns 2 with a sentence where that cannot be."""
+    """Become JupyterLab; returns, with 2 and a sentence, only where that cannot be."""
     parser = argparse.ArgumentParser(
         prog="mmaplab lab",
         description="Start JupyterLab on the course. Options not listed here go to JupyterLab, such as --no-browser.",
     )
-    parser.add_argument("--root", type=Path, default=Path("."), help="the folder to serve (default: this one)")
+    parser.add_argument("--root", type=Path, default=Path(), help="the folder to serve (default: this one)")
     parser.add_argument("--open", default=FIRST, metavar="NOTEBOOK", help=f"the notebook to open (default: {FIRST})")
     args, extra = parser.parse_known_args(argv)
     root = args.root.resolve()
@@ -53,4 +53,4 @@ def main(argv: list[str]) -> int:
         return 2
     sys.stdout.flush()
     command = server_command(root, args.open, extra)
-    os.execv(command[0], command)
+    return os.execv(command[0], command)

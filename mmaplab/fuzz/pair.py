@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from mmaplab.constants import MAP_SHARED, PAGE_SIZE, PROT_NONE
 from mmaplab.fuzz.writer import FileData
 from mmaplab.interface import FatalSignal, Kernel, Process
 from mmaplab.lockstep import Lockstep, Side
@@ -14,6 +16,34 @@ from mmaplab.sim import KernelConfig
 
 FILE_NAMES = ("code", "f0", "f1", "f2", "new")
 """Every name that a random program gives to a file."""
+
+
+SETTLE_SECONDS = 0.5
+"""So long the disk is waited for, where files are cold."""
+
+
+class Watcher:
+    """Looks which pages of a file are in memory, from a process of its own on each side: it touches nothing."""
+
+    def __init__(self, kernels: tuple[Kernel, Kernel], path: str, size: int) -> None:
+        self.length = -(-size // PAGE_SIZE) * PAGE_SIZE
+        self.gave_up = False
+        self.sides = []
+        for kernel in kernels:
+            process = kernel.spawn()
+            self.sides.append((process, process.mmap(0, self.length, PROT_NONE, MAP_SHARED, process.open(path))))
+
+    def settle(self) -> None:
+        """Wait until the live kernel has read what the simulator has: readahead is under way while the program runs."""
+        (sim, here), (real, there) = self.sides
+        predicted, end = sim.mincore(here, self.length), time.monotonic() + SETTLE_SECONDS
+        while not self.gave_up and real.mincore(there, self.length) != predicted:
+            time.sleep(0.001)
+            self.gave_up = time.monotonic() > end
+
+    def close(self) -> None:
+        """End the live process."""
+        self.sides[1][0].exit()
 
 
 class Pair:
@@ -42,9 +72,13 @@ class Pair:
             for kernel in (sim, self.real):
                 kernel.create_file(path, data.bytes(), warm=warm)
         lockstep = Lockstep(Side(sim, sim.spawn()), Side(self.real, process))
+        if not warm:
+            lockstep.watchers += [Watcher((sim, self.real), path, data.size) for path, data in files.items()]
         try:
             yield lockstep
         finally:
+            for watcher in lockstep.watchers:
+                watcher.close()
             self.empty(lockstep.real)
 
     def config_for(self, process: Process) -> KernelConfig:

@@ -78,23 +78,23 @@ class Grader:
         """Run cells and judge what they leave, test by test, the public ones first."""
         findings: list[Finding] = []
         notes: list[str] = []
-        deaths = 0
         running: Box | None = None
+        hopeless, deaths = "", 0
         for test in sorted(question.tests, key=lambda test: (test.hidden, package_for(test))):
-            if deaths >= MOST_DEATHS:
-                findings.append(Finding(test, False, "Not tried: the answer's process had died too often."))
+            if hopeless or deaths >= MOST_DEATHS:
+                findings.append(Finding(test, False, hopeless or "Not tried: the answer's process had died too often."))
                 continue
             try:
                 box = self.box(package_for(test))
                 if box is not running:
-                    running, note = box, run_cells(box, cells)
-                    notes += [note] * (bool(note) and note not in notes)
-                findings.append(judge(test, box.ask))
-                alive = box.alive
-            except Died as error:
-                findings.append(Finding(test, False, f"The answer did not run: {error}."))
-                alive = False
-            if not alive:
+                    note = run_cells(box, cells)
+                    running, notes = box, notes + [note] * (bool(note) and note not in notes)
+            except Died as error:  # the cells themselves: they would do it again
+                hopeless = f"The answer did not run: {error}."
+                findings.append(Finding(test, False, hopeless))
+                continue
+            findings.append(judge(test, box.ask))
+            if not box.alive:
                 running, deaths = None, deaths + 1
         return findings, notes
 

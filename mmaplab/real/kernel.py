@@ -34,7 +34,7 @@ class Executor(Protocol):
     """What makes processes: `NativeExecutor` or `ScriptedExecutor`."""
 
     name: str
-    mmap_base: int | None
+    mmap_base: int
 
     def spawn(self) -> Worker:
         """Return the worker of a new process."""
@@ -78,8 +78,8 @@ class LinuxKernel:
         return self._executor.name
 
     @property
-    def mmap_base(self) -> int | None:
-        """Un-hinted mappings of its processes go below this address; None with the Python worker."""
+    def mmap_base(self) -> int:
+        """Un-hinted mappings of its processes go below this address."""
         return self._executor.mmap_base
 
     @property
@@ -115,7 +115,7 @@ class LinuxKernel:
     def spawn(self) -> LinuxProcess:
         """Return a new process with an empty descriptor table. Raises OSError, WorkerDied."""
         self._check_open()
-        return LinuxProcess(self._executor.spawn(), self.mmap_base)
+        return LinuxProcess(self._executor.spawn(), self.mmap_base, self)
 
     def file_bytes(self, path: str) -> bytes:
         """Return what a fresh read of the whole file returns now; the page cache is left as it was found."""

@@ -229,6 +229,8 @@ class NativeWorker:
     def exit(self, status: int) -> None:
         """End the process with exit_group(2) and wait until it is gone."""
         with self.executor.lock:
+            if self.gone:
+                raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
             self.channel.wait(self.executor.time_limit)
             fd = _pidfd(self.pid)
             self.channel.post(machine_code.SYSCALL, libc.X86_64["exit_group"], (status,))

@@ -24,10 +24,10 @@ LARGEST = LARGE_BYTES - PAGE_SIZE
 class LinuxProcess:
     """A process of the live kernel. Raises OSError, FatalSignal, ProcessLookupError, WorkerDied, WorkerHung."""
 
-    def __init__(self, worker: Worker, mmap_base: int | None) -> None:
-        self._worker = worker
+    def __init__(self, worker: Worker, mmap_base: int, kernel: object) -> None:
+        self._worker, self._kernel = worker, kernel  # a process keeps its kernel from being closed
         self.mmap_base = mmap_base
-        """Un-hinted mappings go below this address; None where the worker's own areas decide too."""
+        """Un-hinted mappings go below this address."""
         self._ring: FaultRing | None = None
         self._ended = False
 
@@ -234,7 +234,7 @@ class LinuxProcess:
 
     def fork(self) -> LinuxProcess:
         """fork(2)."""
-        child = LinuxProcess(self._live().fork(), self.mmap_base)
+        child = LinuxProcess(self._live().fork(), self.mmap_base, self._kernel)
         if self._ring:
             child._ring = FaultRing(child.pid)
         return child

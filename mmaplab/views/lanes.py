@@ -33,7 +33,8 @@ FRAME = TAB + PAGE
 
 @dataclass
 class Board:
-    """The parts of one picture: layer, then name, then SVG; and where each lane has its objects."""
+    """The parts of one picture: layer, then name, then SVG; and where each lane begins
+    (`tops`) and has its objects (`y`)."""
 
     layout: Layout
     scene: Scene
@@ -41,6 +42,7 @@ class Board:
     top: float
     parts: dict[str, dict[str, str]] = field(default_factory=lambda: {layer: {} for layer in LAYERS})
     y: dict[str, float] = field(default_factory=dict)
+    tops: dict[str, float] = field(default_factory=dict)
     bottom: float = 0.0
 
     def put(self, layer: str, name: str, *svg: str, **data: str) -> None:
@@ -53,10 +55,10 @@ def rows(board: Board) -> None:
     y = board.top
     for pid, _ in board.layout.processes:
         levels = board.layout.levels(pid)
-        y = _band(board, f"P{pid}", y, 92 * levels + 26, "user", ("address space", "user"))
+        y = _band(board, f"P{pid}", y, 92 * levels + 26, "user", ("address space", f"P{pid} · user"))
         for level in range(levels):
             board.y[f"va:{pid}:{level}"] = board.bottom + 52 + 92 * level
-        y = _band(board, f"pt:{pid}", y, 20 + (PILL + 12) * levels, "kernel", (f"P{pid} page table", "kernel"))
+        y = _band(board, f"pt:{pid}", y, 20 + (PILL + 12) * levels, "kernel", ("page table", f"P{pid} · kernel"))
         for level in range(levels):
             board.y[f"pt:{pid}:{level}"] = board.bottom + 15 + (PILL + 12) * level
     most = max((len(slots) for slots in board.layout.slots.values()), default=0)
@@ -78,12 +80,11 @@ def rows(board: Board) -> None:
 
 def _band(board: Board, name: str, y: float, height: float, cls: str, words: tuple[str, str]) -> float:
     """Draw one band with its name; returns where the next one begins. Leaves `bottom` at this band's top."""
-    title = f"{name} {words[0]}" if name.startswith("P") and not words[0].startswith("P") else words[0]
-    board.put("band", f"band:{name}", rect(0, y, WIDTH, height, cls, 0), text(MARGIN, y + 20, title, "h"))
+    board.put("band", f"band:{name}", rect(0, y, WIDTH, height, cls, 0), text(MARGIN, y + 20, words[0], "h"))
     board.put("word", f"sub:{name}", text(MARGIN, y + 37, words[1], "s"))
     if board.focus.lanes & {name}:
         board.put("word", f"mark:{name}", text(6, y + 20, "▸", "h"))
-    board.bottom = y
+    board.bottom = board.tops[name] = y
     return y + height
 
 
@@ -172,7 +173,7 @@ def _column(board: Board, place: Place, space: Space | None, areas: list[Area]) 
         board.put("object", f"va:{place.name}", shapes.page(place.x, y, kind), **data)
         number = str(place.group.label(column.first))
         board.put("word", f"no:{place.name}", text(place.x + PAGE / 2, y + PAGE + 15, number, "mid m s"))
-    _focus(board, place, y, data)
+    _focus(board, place, y, kind)
     if area:
         _entry(board, place, pte, data)
 
@@ -203,17 +204,21 @@ def gap(x: float, y: float, column: Column, kind: str, size: float = PAGE) -> st
     return f'<path d="{d}" class="{cls}"/>' + text(x + width / 2, y + size / 2 + 4.5, count, f"mid b {ink}")
 
 
-def _focus(board: Board, place: Place, y: float, data: dict[str, str]) -> None:
+def _focus(board: Board, place: Place, y: float, kind: str) -> None:
     focus = board.focus
-    index = next((i for (mm, i) in focus.pages if mm == place.mm and i in place.column and focus.pages[mm, i] == place.delta), None)
-    if index is None:
+    if not _in_focus(focus, place):
         return
     width = place.column.width - 4
     board.put("halo", f"hv:{place.name}", shapes.halo(place.x, y, width, PAGE))
     if focus.fault:
-        board.put("arrow", f"zz:{place.name}", shapes.zigzag(place.x + width / 2, y + PAGE / 2))
+        if kind in ("absent", "none"):
+            board.put("arrow", f"zz:{place.name}", shapes.zigzag(place.x + width / 2, y + PAGE / 2))
         cx = max(place.x + width / 2, LEFT + text_width(focus.fault, 12, bold=True) / 2)
         board.put("word", f"zw:{place.name}", text(cx, y + PAGE + 30, focus.fault, "mid alarm"))
+
+
+def _in_focus(focus: Focus, place: Place) -> bool:
+    return any(mm == place.mm and i in place.column and d == place.delta for (mm, i), d in focus.pages.items())
 
 
 def _entry(board: Board, place: Place, pte: int, data: dict[str, str]) -> None:
@@ -227,7 +232,8 @@ def _entry(board: Board, place: Place, pte: int, data: dict[str, str]) -> None:
         board.put("halo", f"hp:{place.name}", shapes.halo(x, y, width, PILL))
     if label and not column.is_gap:
         cx = x + PAGE / 2 + (3 * (place.pid % 2 * 2 - 1) if len(board.layout.processes) > 1 else 0)
-        top = board.y[f"va:{place.pid}:{place.level}"] + PAGE
+        top = board.y[f"va:{place.pid}:{place.level}"] + PAGE + 19
+        top += 15 if board.focus.fault and _in_focus(board.focus, place) else 0
         target = _frame_y(board, place, pte)
         board.put("line", f"l1:{place.name}", line(cx, top, cx, y), **data)
         if target is not None:
@@ -340,9 +346,22 @@ def copies(board: Board) -> None:
             continue
         cx = x + width / 2
         name = f"{first.why}:{group.key}:{column.first}"
-        many = [text(cx + 6, (y1 + y2) / 2 + 3, f"×{len(events)}", "b")] if len(events) > 1 else []
-        cx -= 8 if many else 0
+        mid = (y1 + y2) / 2 + (6 if y2 < y1 else -6)
+        many = [shapes.label(cx, mid, f"×{len(events)}")] if len(events) > 1 else []
         board.put("arrow", f"cp:{name}", shapes.arrow(cx, y1, cx, y2), *many, data_copies=str(len(events)))
+    _bytes(board)
+
+
+def _bytes(board: Board) -> None:
+    """Write how many bytes moved, and who moved them, below the name of the lane that they came from."""
+    lanes = {"dma_in": "disk", "dma_out": "disk", "cow": "own", "copy_to_user": "buffer", "copy_from_user": "buffer"}
+    for why, lane in lanes.items():
+        sizes = [event.nbytes for event, _ in board.focus.copies if event.why == why]
+        if sizes and lane in board.y and f"by:{lane}" not in board.parts["word"]:
+            same = len(set(sizes)) == 1
+            moved = f"{sum(sizes):,} B" if len(sizes) == 1 or not same else f"{len(sizes)} × {sizes[0]:,} B"
+            y = board.tops[lane]
+            board.put("word", f"by:{lane}", text(MARGIN, y + 54, moved, "b"))
 
 
 def _by_column(board: Board) -> list[tuple[Group, Column, float, list[ev.Copy]]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmaplab import ledger
+from mmaplab.constants import Sig
 from mmaplab.pte import pte_present, pte_text
 from mmaplab.sim import events as ev
 from mmaplab.views import lanes, words
@@ -61,7 +62,12 @@ def cost(records: Sequence[ev.Record]) -> str:
     parts += [f"{words.plural(device, 'page')} copied by the device"] if device else []
     parts += [f"{words.plural(cpu, 'copy')} by the CPU"] if cpu else []
     parts += [f"{words.plural(bill.entries, 'entry')} set"] if bill.entries else []
+    parts += [f"ends in {name}" for name in _signals(records)]
     return ", ".join(parts) if parts else "no fault, no copy"
+
+
+def _signals(records: Sequence[ev.Record]) -> list[str]:
+    return [Sig(r.event.signo).name for r in records if isinstance(r.event, ev.Signal)]
 
 
 def picture(step: Step, plan: Layout, number: int = 0, total: int = 0) -> Svg:

@@ -135,3 +135,9 @@ def speech(x: float, y: float, label: str) -> str:
     width = text_width(label, 12, bold=True) + 16
     tail = f"M{num(x + 10)},{num(y + 22)}l4,7l6,-7Z"
     return rect(x, y, width, 22, "you o", 5) + path(tail, "you o") + text(x + width / 2, y + 15.5, label, "mid b on")
+
+
+def label(x: float, y: float, words: str) -> str:
+    """Return a short text on a small ground of its own, centred on (x, y): the count of an arrow."""
+    width = text_width(words, 12, bold=True) + 8
+    return rect(x - width / 2, y - 9, width, 18, "void ol", 9) + text(x, y + 4.5, words, "mid b")

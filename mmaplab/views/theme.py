@@ -58,8 +58,8 @@ def text_width(text: str, size: float, mono: bool = False, bold: bool = False) -
     """Return an estimate of how wide a text is, in user units; a little more than most fonts need."""
     if mono:
         return len(text) * size * 0.605
-    units = sum(0.34 if c in _NARROW else 0.9 if c in _WIDE else 0.68 if c.isupper() else 0.58 for c in text)
-    return units * size * (1.07 if bold else 1.0)
+    units = sum(0.37 if c in _NARROW else 0.95 if c in _WIDE else 0.7 if c.isupper() else 0.61 for c in text)
+    return units * size * (1.1 if bold else 1.0)
 
 
 def wrap(text: str, width: float, size: float, bold: bool = False) -> list[str]:

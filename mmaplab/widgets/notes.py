@@ -1,9 +1,9 @@
-"""What a learner has guessed and answered: one JSON file in the learner's own folder, never sent anywhere, never graded.
+"""What a learner has guessed and answered: one JSON file of their own, never sent, never graded.
 
     {"predictions": {"05-tables": {"guess": 1, "question": "..."}}, "answers": {"05-q1": {"right": true, "tries": 2}}}
 
-The folder is `MMAPLAB_HOME`, else the system's place for user data. A file that cannot be read is kept aside under another
-name, so that nothing is lost and no cell fails.
+The folder is `MMAPLAB_HOME`, else the system's place for user data. A file that cannot be read is kept aside under
+another name, so that nothing is lost and no cell fails.
 """
 
 from __future__ import annotations

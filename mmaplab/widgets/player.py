@@ -1,144 +1,98 @@
-"""The player: one widget that steps through a trace in the browser.
+"""The player: one widget that steps through a trace, forward and back, and says in a sentence what each step did.
 
-    records --steps--> [{say, call, kinds, events}, ...] --sent once--> player.js folds and draws
+    player(kernel)            the last system call or access
+    player(kernel, last=4)    the last four
+    player_twin(kernel)       the same as a picture that needs no running kernel: an output of its own, in its own cell
 
-Python is not asked again: stepping, scrubbing and drawing happen in the browser. Like events that follow each other
-(thirty-two pages put into the cache) are one step.
+The browser gets the whole film once (film.py) and never asks Python again. When the kernel goes on afterwards, the
+player says that it is stale. Keys: left, right, Home, End, space, f (fault), c (copy), s (system call).
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+import weakref
 from pathlib import Path
 
 import anywidget
 import traitlets
+from IPython import get_ipython
 
-from mmaplab.pte import PAGE_NX, pte_pfn
-from mmaplab.sim import events as ev
-from mmaplab.views.words import sentence
+from mmaplab.views.linked import linked, picture
+from mmaplab.views.scene import records_of
+from mmaplab.views.steps import Step, steps
+from mmaplab.views.svg import Svg
+from mmaplab.widgets.film import film, styles
 
-Step = dict[str, object]
-
-QUIET = (ev.UserStore, ev.FdInstall, ev.FdClose)
-"""Events that change nothing in the picture; they join the step before them."""
-
-FAMILIES: tuple[tuple[type[ev.Event], ...], ...] = (
-    (ev.PageAlloc, ev.CacheAdd),
-    (ev.Copy, ev.PageUptodate, ev.Zero),
-    (ev.SetPte,),
-    (ev.ClearPte, ev.PageFree),
-    (ev.TableAlloc,),
-    (ev.TableFree,),
-    (ev.PageDirty,),
-    (ev.PageClean,),
-    (ev.CacheDelete,),
-)
-"""Events of one family that follow each other make one step."""
+MOST_STEPS = 400
+"""Steps that one player holds; a longer trace is to be cut with `last`."""
 
 
-class Player(anywidget.AnyWidget):  # type: ignore[misc]
-    """Steps through a trace; see the room's head. `stale` is set when the kernel has moved on."""
+class Player(anywidget.AnyWidget):
+    """A player of one trace; `steps` are its steps, `still(k)` is its k-th as a picture (from 1)."""
 
     _esm = Path(__file__).parent / "player.js"
-    _css = Path(__file__).parent / "player.css"
-    steps = traitlets.List().tag(sync=True)
+    kind = traitlets.Unicode("player").tag(sync=True)
+    film = traitlets.Unicode().tag(sync=True)
+    styles = traitlets.Unicode().tag(sync=True)
+    start = traitlets.Int(0).tag(sync=True)
     stale = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, trace: ev.Trace | None, records: Sequence[ev.Record]) -> None:
-        self._trace, self._length = trace, len(records)
-        super().__init__(steps=steps_of(records))
+    def __init__(self, source: object, found: list[Step], start: int) -> None:
+        made = film(found)
+        self._plan, self.steps = made.plan, found
+        self._source, self._length = source, _length(source)
+        super().__init__(film=made.data, styles=styles(), start=start)
+        watch(self)
 
     def __repr__(self) -> str:
-        return f"player({len(self.steps)} steps)"
+        return f"<player of {len(self.steps)} steps>"
+
+    def still(self, step: int) -> Svg:
+        """Return one step as a picture; numbered from 1. Raises IndexError where there is no such step."""
+        if not 1 <= step <= len(self.steps):
+            raise IndexError(f"step {step}: this player has steps 1 to {len(self.steps)}")
+        return picture(self.steps[step - 1], self._plan, step, len(self.steps))
 
     def refresh(self) -> bool:
-        """Mark the player stale if its trace has grown since; returns whether it has."""
-        self.stale = self._trace is not None and len(self._trace.records) != self._length
-        return bool(self.stale)
+        """Compare with the kernel; returns whether the player is stale now."""
+        self.stale = _length(self._source) != self._length
+        return self.stale
 
 
-def player(what: ev.Trace | Sequence[ev.Record]) -> Player:
-    """Return a player of a whole trace, or of records. Raises ValueError where there is nothing to step through."""
-    trace = what if isinstance(what, ev.Trace) else None
-    records = list(what.records if isinstance(what, ev.Trace) else what)
-    if not records:
-        raise ValueError("the trace is empty: make a call or an access first, or record with Kernel(record=True)")
-    return Player(trace, records)
+def watch(widget: Player) -> None:
+    """Look after every cell whether the kernel has gone on since; ends with the widget, or once it is stale."""
+    shell = get_ipython()  # type: ignore[no-untyped-call]
+    if shell is None:
+        return
+    kept = weakref.ref(widget)
+
+    def look(*_: object) -> None:
+        alive = kept()
+        if alive is None or alive.refresh():
+            shell.events.unregister("post_run_cell", look)
+
+    shell.events.register("post_run_cell", look)
 
 
-def steps_of(records: Sequence[ev.Record]) -> list[Step]:
-    """Return the steps of a trace as plain data."""
-    steps: list[Step] = []
-    family: tuple[type[ev.Event], ...] = ()
-    group: list[ev.Record] = []
-    for record in records:
-        joins = isinstance(record.event, family) or (group and isinstance(record.event, QUIET))
-        if group and not joins:
-            steps.append(step_of(group, steps))
-            group = []
-        if not group:
-            family = next((f for f in FAMILIES if isinstance(record.event, f)), ())
-        group.append(record)
-    if group:
-        steps.append(step_of(group, steps))
-    return steps
+def _length(source: object) -> int:
+    """Return a number that grows when a kernel goes on: that of its last record."""
+    records = records_of(source)
+    return records[-1].seq + 1 if records else 0
 
 
-def step_of(group: Sequence[ev.Record], before: Sequence[Step]) -> Step:
-    """Return one step: its sentence, the call it belongs to, what it can be jumped to by, and its events."""
-    first = group[0].event
-    events = [plain(record.event) for record in group]
-    kinds = [name for name, classes in KINDS.items() if any(isinstance(r.event, classes) for r in group)]
-    call = call_text(first) if isinstance(first, (ev.Syscall, ev.Access, ev.KernelWork)) else ""
-    return {
-        "say": say(group),
-        "call": call or (str(before[-1]["call"]) if before else ""),
-        "kinds": kinds,
-        "events": events,
-    }
+def player(source: object, last: int | None = 1, start: int = 1) -> Player:
+    """Return a player of the last `last` outermost spans (None: of all) of a kernel, a trace or records.
 
-
-KINDS: dict[str, type[ev.Event] | tuple[type[ev.Event], ...]] = {
-    "fault": ev.PageFault,
-    "copy": ev.Copy,
-    "call": (ev.Syscall, ev.Access),
-}
-
-
-def say(group: Sequence[ev.Record]) -> str:
-    """Return the sentence of a step; of several alike, the first, and how many there are."""
-    told = [record.event for record in group if isinstance(record.event, type(group[0].event))]
-    words = sentence(told[0])
-    return words if len(told) == 1 else f"{words.rstrip('.')}, and {len(told) - 1} more like it."
-
-
-def plain(event: ev.Event) -> list[object]:
-    """Return an event as a list of its name and its fields, with page-table entries taken apart.
-
-    An entry has 64 bits, and numbers in the browser have 53.
+    `start` is the step to begin with, from 1. Raises ValueError where there is no step, or more than 400 of them.
     """
-    fields: list[object] = []
-    for spec in dataclasses.fields(event):
-        value = getattr(event, spec.name)
-        if isinstance(event, (ev.SetPte, ev.ClearPte, ev.TlbFill)) and spec.name in ("pte", "old"):
-            value = {"pfn": pte_pfn(value), "f": value & 0xFFF, "nx": bool(value & PAGE_NX)}
-        elif not isinstance(value, (int, str)):
-            value = None
-        fields.append(value)
-    return [type(event).__name__, *fields]
+    found = steps(source, last)
+    if not found:
+        raise ValueError("there is nothing to play: the trace holds no step; make a call first")
+    if len(found) > MOST_STEPS:
+        raise ValueError(f"{len(found)} steps are more than a player shows ({MOST_STEPS}): give a smaller last=")
+    return Player(source, found, max(0, min(len(found), start) - 1))
 
 
-def call_text(event: ev.Event) -> str:
-    """Return a call or an access as a line of a program."""
-    if isinstance(event, ev.Syscall):
-        args = ", ".join(f"{name}={value:#x}" if _big(value) else f"{name}={value!r}" for name, value in event.args)
-        return f"P{event.pid}: {event.name}({args})"
-    if isinstance(event, ev.Access):
-        return f"P{event.pid}: {event.kind} {event.nbytes} byte{'s' if event.nbytes != 1 else ''} at {event.addr:#x}"
-    return f"the kernel: {event.what}" if isinstance(event, ev.KernelWork) else ""
-
-
-def _big(value: object) -> bool:
-    return isinstance(value, int) and value >= 4096
+def player_twin(source: object, last: int = 1, step: int | None = None) -> Svg:
+    """Return the player's static twin: one step of it, or (without `step`) the whole as one picture."""
+    return linked(source, last, step)

@@ -58,8 +58,8 @@ CELLS = [
     ("fault-window", "a fork bomb", NO_WINDOW, "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", ""),
     ("fault-window", "children that stay", NO_WINDOW, "import os, time\nfor _ in range(10):\n    if os.fork() == 0:\n        os.setsid(); time.sleep(10**6)\nos._exit(3)", "status 3"),
     ("fault-window", "gigabytes of memory", NO_WINDOW, "x = bytearray(1 << 34)", "MemoryError"),
-    ("fault-window", "gigabytes of memory, bit by bit", NO_WINDOW, "x = []\nwhile True: x.append(bytearray(1 << 24))", "MemoryError"),
-    ("fault-window", "gigabytes of output", NO_WINDOW, "import sys, os\nfor _ in range(3000): print('x' * 10**6); os.write(1, b'y' * 10**6)", "not there"),
+    ("fault-window", "gigabytes of memory, bit by bit", NO_WINDOW, "x = []\nwhile True: x.append(bytearray(1 << 24))", ""),
+    ("fault-window", "gigabytes of output", NO_WINDOW, "import sys, os\nfor _ in range(150): print('x' * 10**6); os.write(1, b'y' * 10**6)", "not there"),
     ("fault-window", "gigabytes of files", NO_WINDOW, "for i in range(10**6): open(f'/tmp/{i}', 'wb').write(bytes(1 << 20))", "OSError"),
     ("fault-window", "deep recursion", NO_WINDOW, inside("return do_fault_around(vmf)"), "RecursionError"),
     ("fault-window", "closes every descriptor", NO_WINDOW, "import os; os.closerange(0, 1024)", ""),
@@ -73,12 +73,13 @@ CELLS = [
     ("fault-recall", "a false mmaplab", NO_RECALL, "import sys, types\nsys.modules['mmaplab'] = sys.modules['mmaplab.grading'] = types.ModuleType('mmaplab')\nfirst_pass = shifted = second_pass = [1]", "came [1]"),
     ("fault-exact", "a program without end", NO_EXACT, "def ten_faults(p):\n    while True: p.faults()", "EndlessProgram"),
     ("fault-exact", "a program of terabytes", NO_EXACT, "def ten_faults(p):\n    a = p.mmap(0, 1 << 45, 3, 0x4022)\n    p.mlock(a, 1 << 45)", ""),
-    ("fault-exact", "calls that are none", NO_EXACT, "import mmaplab.grading.serve as s\ns.SERVICES['record'] = lambda *a: {'calls': [['kernel', 'close', [], []], ['p', '__class__', [], []]]}\ndef ten_faults(p): pass", "is not a call of a process"),
-    ("fault-exact", "forged costs", NO_EXACT, "import mmaplab.grading.serve as s\ns.SERVICES['record'] = lambda *a: {'calls': [], 'minor': 10, 'major': 0}\ndef ten_faults(p): pass", "makes no call"),
+    ("fault-exact", "calls that are none", NO_EXACT, "import sys\nsys.modules['__main__'].SERVICES['record'] = lambda *a: {'calls': [['kernel', 'close', [], []], ['p', '__class__', [], []]]}\ndef ten_faults(p): pass", "is not a call of a process"),
+    ("fault-exact", "forged costs", NO_EXACT, "import sys\nsys.modules['__main__'].SERVICES['record'] = lambda *a: {'calls': [], 'minor': 10, 'major': 0}\ndef ten_faults(p): pass", "makes no call"),
 ]
 LOOKS_AROUND = """
 import glob, json, os, socket
-found = [p for p in glob.glob("/**/solutions/*.ipynb", recursive=True) + glob.glob("/work/**/*.ipynb", recursive=True)]
+places = [p for p in glob.glob("/*") if p not in ("/proc", "/usr", "/lib")]
+found = [f for p in places for _, _, files in os.walk(p) for f in files if f.endswith(".ipynb") or f == "answers.py"]
 homes = [p for p in ("/root/.ssh", "/home") if os.path.exists(p) and os.listdir(p)]
 try:
     socket.create_connection(("127.0.0.1", 22), timeout=0.3); network = "open"

@@ -1,0 +1,113 @@
+"""For authors: run notebooks and store what they show, so that the same source always gives the same file.
+
+    python -m mmaplab.authoring execute notebooks/*.ipynb     run in order, store the outputs
+    python -m mmaplab.authoring freeze                        write the installed versions to constraints.txt
+
+A cell tagged `widget` is stored without its output: a widget needs a running kernel, and a static twin stands beside
+it. A cell tagged `nbval-ignore-output` shows this machine; its output is stored and never compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CONSTRAINTS = Path("constraints.txt")
+
+
+def execute(path: Path, timeout: float = 300) -> None:
+    """Run a notebook in its own folder and store the result in its place; `timeout` is for one cell, in seconds.
+
+    Raises CellExecutionError, and leaves the file as it was, where a cell fails.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        store_widget_state=False,
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    tidy(notebook)
+    nbformat.validate(notebook)
+    nbformat.write(notebook, path)
+
+
+def tidy(notebook: NotebookNode) -> None:
+    """Remove from a notebook, in place, what depends on the run: times, versions, the state of widgets."""
+    notebook.metadata = nbformat.from_dict({**METADATA, **kept(notebook.metadata)})
+    for cell in notebook.cells:
+        for key in ("execution", "collapsed", "scrolled", "ExecuteTime"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            tidy_outputs(cell)
+
+
+def tidy_outputs(cell: NotebookNode) -> None:
+    """Join the streams of one code cell; leave nothing in a cell that shows a widget."""
+    if "widget" in cell.metadata.get("tags", []):
+        cell.outputs, cell.execution_count = [], None
+        return
+    outputs: list[NotebookNode] = []
+    for output in cell.outputs:
+        before = outputs[-1] if outputs else None
+        if before and output.output_type == "stream" == before.output_type and output.name == before.name:
+            before.text += output.text
+            continue
+        if "data" in output:
+            output.data.pop(WIDGET_VIEW, None)
+        outputs.append(output)
+    cell.outputs = outputs
+
+
+def kept(metadata: NotebookNode) -> dict[str, object]:
+    """Return the notebook's metadata that an author wrote: all but the kernel's own and the widgets' state."""
+    return {key: value for key, value in metadata.items() if key not in {*METADATA, "widgets", "signature"}}
+
+
+def freeze(path: Path = CONSTRAINTS) -> None:
+    """Write the versions of what is installed here; keep the file's comments and its lines for other systems."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = [line for line in lines if line.startswith("#")]
+    elsewhere = [line for line in lines if ";" in line]
+    here = {f"{item.name}=={item.version}" for item in distributions() if item.name not in ("mmaplab", "pip")}
+    path.write_text("\n".join([*comments, *sorted([*here, *elsewhere], key=str.lower)]) + "\n", encoding="utf-8")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns 1 where a notebook's cell fails."""
+    parser = argparse.ArgumentParser(prog="python -m mmaplab.authoring", description="Run and store notebooks.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("execute", help="run notebooks in order and store what they show")
+    run.add_argument("notebooks", nargs="+", type=Path)
+    run.add_argument("--timeout", type=float, default=300, metavar="S", help="seconds that one cell may take")
+    commands.add_parser("freeze", help="write the installed versions to constraints.txt")
+    args = parser.parse_args(argv)
+    if args.command == "freeze":
+        freeze()
+        return 0
+    for path in args.notebooks:
+        try:
+            execute(path, args.timeout)
+        except CellExecutionError as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            return 1
+        print(f"{path}: stored")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,382 @@
+"""Live processes that are Python processes: for architectures without machine code here, and by choice.
+
+Each process makes the program's calls in the midst of its own interpreter. So this side keeps account of which
+addresses belong to the program; everything else does not exist for it. What differs from the machine-code worker:
+`brk` is played by an anonymous mapping (the real heap is Python's), and a fault count may now and then hold a fault of
+the interpreter. Results, errno, signals and data are exact.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmaplab.constants import PAGE_MASK, PAGE_SIZE, TASK_SIZE, BusCode, Map, Mremap, Prot, SegvCode, page_align_up
+from mmaplab.interface import BusError, FaultCounts, MapsEntry, SegmentationFault
+from mmaplab.real import procfs, ranges
+from mmaplab.real.worker import Argument, Out, WorkerDied, WorkerHung
+
+CHILD = Path(__file__).with_name("scripted_child.py")
+START_BRK = 0x20_0000_0000
+"""Where the played heap begins: far from everything, also with 39-bit addresses."""
+RETURNS = (b"\xc3", b"\xc0\x03\x5f\xd6", b"\x82\x80", b"\x67\x80\x00\x00")
+"""The return instruction of x86, arm64, riscv (short and long)."""
+CANONICAL = 1 << 47
+PLUG = Map.MAP_PRIVATE | Map.MAP_ANONYMOUS | Map.MAP_NORESERVE
+
+
+class ScriptedExecutor:
+    """Makes Python workers, all of them forks of one; owns that one."""
+
+    name = "python"
+
+    def __init__(self, directory: str, time_limit: float) -> None:
+        self.time_limit = time_limit
+        self.lock = threading.RLock()
+        self.workers: dict[int, ScriptedWorker] = {}
+        ours, theirs = socket.socketpair()
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+        environment["PYTHONMALLOC"] = "malloc"
+        command = [sys.executable, "-S", "-s", str(CHILD), str(theirs.fileno()), directory, str(int(time_limit) + 5)]
+        self._child = subprocess.Popen(
+            command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        theirs.close()
+        self.zygote = ScriptedWorker(self, ours, self._child.pid, [], START_BRK)
+        try:
+            self.zygote.receive()
+            self.mmap_base = _plug(self.zygote)
+        except BaseException:
+            self.close()
+            raise
+
+    def spawn(self) -> ScriptedWorker:
+        """Return a new process, a fork of the first worker; raises OSError, WorkerDied."""
+        return self.zygote.fork()
+
+    def close(self) -> None:
+        """End every process."""
+        for worker in list(self.workers.values()):
+            worker.kill()
+        self._child.wait()
+
+
+def _plug(zygote: ScriptedWorker) -> int:
+    """Fill the gaps between the worker's libraries, so that new mappings go below them all; returns that address."""
+    areas = [entry for entry in zygote.all_areas() if entry.end <= TASK_SIZE]
+    stack = next((i for i, entry in enumerate(areas) if entry.path == "[stack]"), len(areas))
+    gaps = [(areas[i + 1].start - areas[i].end, i) for i in range(stack - 1)]
+    _, below = max(gaps)
+    base = areas[below + 1].start
+    for size, i in gaps[below + 1 :]:
+        if size:
+            zygote.syscall_untracked("mmap", areas[i].end, size, 0, PLUG | Map.MAP_FIXED_NOREPLACE, -1, 0)
+    for _ in range(4096):
+        found = zygote.syscall_untracked("mmap", 0, PAGE_SIZE, 0, PLUG, -1, 0)
+        if found < base:
+            zygote.syscall_untracked("munmap", found, PAGE_SIZE)
+            return found + PAGE_SIZE
+    return base
+
+
+class ScriptedWorker:
+    """One live process that runs Python. See `Worker`."""
+
+    exact_faults = False
+
+    def __init__(
+        self, executor: ScriptedExecutor, sock: socket.socket, pid: int, mine: ranges.Ranges, brk: int
+    ) -> None:
+        self.executor, self.sock, self.pid = executor, sock, pid
+        self.mine, self.brk = mine, brk
+        self.counts = FaultCounts(0, 0)
+        self.gone = False
+        sock.settimeout(executor.time_limit)
+        executor.workers[pid] = self
+
+    # ---- the wire
+
+    def receive(self) -> object:
+        """Return the next answer; raises WorkerDied, WorkerHung."""
+        try:
+            (length,) = struct.unpack("I", self._exactly(4))
+            return marshal.loads(self._exactly(length))
+        except TimeoutError:
+            self.kill()
+            raise WorkerHung(
+                f"the live process {self.pid} did not answer for {self.executor.time_limit:g} seconds and was ended: "
+                "does the call wait for something, such as data in a pipe? LinuxKernel(time_limit=...) gives more time"
+            ) from None
+        except (OSError, EOFError):
+            self._forget()
+            raise WorkerDied(
+                f"the live process {self.pid} has ended by itself: it was killed, ran out of memory, or ran code that "
+                "is no return instruction. Start a new one with kernel.spawn()"
+            ) from None
+
+    def _exactly(self, n: int) -> bytes:
+        data = bytearray()
+        while len(data) < n:
+            part = self.sock.recv(n - len(data))
+            if not part:
+                raise EOFError
+            data += part
+        return bytes(data)
+
+    def _send(self, *request: object) -> None:
+        if self.gone:
+            raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
+        data = marshal.dumps(request)
+        with contextlib.suppress(OSError):  # that it is gone shows when the answer is read
+            self.sock.sendall(struct.pack("I", len(data)) + data)
+
+    def _ask(self, *request: object) -> tuple:  # type: ignore[type-arg]
+        with self.executor.lock:
+            self._send(*request)
+            found = self.receive()
+        assert isinstance(found, tuple)
+        return found
+
+    def _count(self, minor: int, major: int) -> None:
+        self.counts = FaultCounts(self.counts.minor + minor, self.counts.major + major)
+
+    # ---- system calls
+
+    def syscall(self, name: str, *args: Argument) -> int:
+        """Make a system call; returns its result, or a negative errno. Keeps account of the program's addresses."""
+        if name == "brk":
+            return self._brk(args[0])  # type: ignore[arg-type]
+        result = self._system_call(name, args, count=True)
+        if result >= 0:
+            self._track(name, args, result)
+        return result
+
+    def syscall_untracked(self, name: str, *args: Argument) -> int:
+        """Make a system call that is the worker's own business."""
+        return self._system_call(name, args, count=False)
+
+    def _system_call(self, name: str, args: Sequence[Argument], count: bool) -> int:
+        wire = [("out", arg.size) if isinstance(arg, Out) else arg for arg in args]
+        wire = [int(arg) if isinstance(arg, int) else arg for arg in wire]
+        result, minor, major, data = self._ask("syscall", name, tuple(wire))
+        for out, filled in zip((arg for arg in args if isinstance(arg, Out)), data, strict=True):
+            out.data = filled
+        if count:
+            self._count(minor, major)
+        return int(result)
+
+    def _track(self, name: str, args: Sequence[Argument], result: int) -> None:
+        numbers = [arg if isinstance(arg, int) else 0 for arg in args]
+        if name == "mmap":
+            self.mine = ranges.with_range(self.mine, result, result + page_align_up(numbers[1]))
+        elif name == "munmap":
+            self.mine = ranges.without(self.mine, numbers[0], numbers[0] + page_align_up(numbers[1]))
+        elif name == "mremap":
+            old, old_size, new_size, flags = numbers[:4]
+            if not flags & Mremap.MREMAP_DONTUNMAP:
+                self.mine = ranges.without(self.mine, old, old + page_align_up(old_size))
+            self.mine = ranges.with_range(self.mine, result, result + page_align_up(new_size))
+
+    def _brk(self, addr: int) -> int:
+        """Move the break of the played heap, an anonymous mapping that grows and shrinks."""
+        if addr < START_BRK:
+            return self.brk
+        old, new = page_align_up(self.brk), page_align_up(addr)
+        flags = Map.MAP_PRIVATE | Map.MAP_ANONYMOUS | Map.MAP_FIXED_NOREPLACE
+        if new > old and self.syscall("mmap", old, new - old, Prot.PROT_READ | Prot.PROT_WRITE, flags, -1, 0) < 0:
+            return self.brk
+        if new < old and self.syscall("munmap", new, old - new) < 0:
+            return self.brk
+        self.brk = addr
+        return addr
+
+    # ---- accesses
+
+    def load(self, addr: int, n: int) -> bytes:
+        """Load bytes, page by page from the lowest; raises FatalSignal."""
+        parts = []
+        for at, size in _by_page(addr, n):
+            if not ranges.common(self.mine, at, at + 1):
+                raise _no_area(at)
+            result, minor, major, data = self._ask("load", at, size)
+            self._count(minor, major)
+            if result < 0:
+                raise self._signal(at, "rwx")
+            parts.append(data)
+        return b"".join(parts)
+
+    def store(self, addr: int, data: bytes) -> None:
+        """Store bytes, page by page from the lowest; raises FatalSignal."""
+        for at, size in _by_page(addr, len(data)):
+            if not ranges.common(self.mine, at, at + 1):
+                raise _no_area(at)
+            result, minor, major = self._ask("store", at, data[at - addr : at - addr + size])
+            self._count(minor, major)
+            if result < 0:
+                raise self._signal(at, "w")
+
+    def execute(self, addr: int) -> None:
+        """Fetch the return instruction at `addr`: a fetch first reads the page in, whether it may be run or not."""
+        area = self._area(addr)
+        if area is None:
+            raise _no_area(addr)
+        if area.perms[:3] == "---":
+            raise SegmentationFault(SegvCode.SEGV_ACCERR, addr)
+        first = self.load(addr, 1)
+        if "x" not in area.perms:
+            raise SegmentationFault(SegvCode.SEGV_ACCERR, addr)
+        code = first + self.load(addr + 1, 3) if first != RETURNS[0] else first
+        if not code.startswith(RETURNS):
+            raise ValueError(f"the bytes {code.hex()} at {addr:#x} are no return instruction")
+        self._count(*self._ask("call", addr))
+
+    def _signal(self, addr: int, needed: str) -> SegmentationFault | BusError:
+        """Return the signal for an access that the kernel refused: no area, no permission, or no page in the file."""
+        area = self._area(addr)
+        if area is None:
+            return _no_area(addr)
+        if not any(letter in area.perms for letter in needed):
+            return SegmentationFault(SegvCode.SEGV_ACCERR, addr)
+        return BusError(BusCode.BUS_ADRERR, addr)
+
+    def _area(self, addr: int) -> MapsEntry | None:
+        areas = self.own_areas(self.all_areas())
+        return next((entry for entry in areas if entry.start <= addr < entry.end), None)
+
+    # ---- the process
+
+    def fork(self) -> ScriptedWorker:
+        """Return the worker of a new child; raises OSError."""
+        ours, theirs = socket.socketpair()
+        with self.executor.lock:
+            self._send("fork")
+            with contextlib.suppress(OSError):
+                self.sock.recv(1)
+                socket.send_fds(self.sock, [b"!"], [theirs.fileno()])
+            theirs.close()
+            pid = self.receive()
+            assert isinstance(pid, int)
+            if pid < 0:
+                raise OSError(-pid, f"fork: {os.strerror(-pid)}")
+            child = ScriptedWorker(self.executor, ours, pid, list(self.mine), self.brk)
+            child.receive()
+            return child
+
+    def exit(self, status: int) -> None:
+        """End the process and wait until it is gone."""
+        with self.executor.lock:
+            self._send("exit", status)
+            self._wait_until_gone()
+            self._forget()
+
+    def kill(self) -> None:
+        """End the process with SIGKILL."""
+        if not self.gone:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+                self._wait_until_gone()
+            self._forget()
+
+    def faults(self) -> FaultCounts:
+        """Return the faults that were counted around each call; now and then one is the interpreter's own."""
+        return self.counts
+
+    def _wait_until_gone(self) -> None:
+        deadline = time.monotonic() + self.executor.time_limit
+        while _alive(self.pid) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def _forget(self) -> None:
+        if not self.gone:
+            self.gone = True
+            self.executor.workers.pop(self.pid, None)
+            self.sock.close()
+
+    # ---- whose memory it is
+
+    def all_areas(self) -> list[MapsEntry]:
+        """Return every area of the process, the interpreter's too."""
+        with open(f"/proc/{self.pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
+            return procfs.parse_maps(file.read())
+
+    def own_areas(self, entries: Sequence[MapsEntry]) -> list[MapsEntry]:
+        """Return the parts of areas that the program has mapped; the played heap gets its name."""
+        found = []
+        for entry in entries:
+            for start, end in ranges.common(self.mine, entry.start, entry.end):
+                anonymous = entry.path in ("", "[heap]")
+                offset = 0 if anonymous else entry.offset + start - entry.start
+                in_heap = START_BRK <= start < page_align_up(self.brk)
+                path = ("[heap]" if in_heap else "") if anonymous else entry.path
+                found.append(MapsEntry(start, end, entry.perms, offset, path))
+        return found
+
+    def is_own(self, addr: int, length: int) -> bool:
+        """Return whether a range holds an address that is not the program's."""
+        return ranges.common(self.mine, addr, addr + length) != [(addr, addr + length)]
+
+    def check_range(self, addr: int, length: int) -> None:
+        """Raise ValueError where a range holds areas of the interpreter."""
+        end = page_align_up(addr + length)
+        if end > TASK_SIZE + PAGE_SIZE:
+            return
+        for entry in self.all_areas():
+            theirs = [(max(entry.start, addr & PAGE_MASK), min(entry.end, end))]
+            for start, stop in self.mine:
+                theirs = ranges.without(theirs, start, stop)
+            if theirs and theirs[0][0] < theirs[0][1]:
+                raise ValueError(
+                    f"{addr:#x} with {length:#x} bytes meets {entry.start:#x} to {entry.end:#x}, where the live "
+                    "kernel's own worker lives: choose another address"
+                )
+
+    def unmappable(self, addr: int, length: int) -> list[tuple[int, int]]:
+        """Return the parts of a range that the program has mapped; the whole range where Linux will refuse it."""
+        end = addr + page_align_up(length)
+        if addr % PAGE_SIZE or not length or end > TASK_SIZE:
+            return [(addr, length)]
+        return [(start, stop - start) for start, stop in ranges.common(self.mine, addr, end)]
+
+    def address_space_bytes(self) -> int:
+        """Return the size of all areas that are not the program's."""
+        areas = self.all_areas()
+        mine = sum(entry.end - entry.start for entry in self.own_areas(areas))
+        return sum(entry.end - entry.start for entry in areas if entry.end <= TASK_SIZE) - mine
+
+
+def _by_page(addr: int, n: int) -> list[tuple[int, int]]:
+    """Return (address, length) of the parts of a range, one for each page."""
+    parts, end = [], addr + n
+    while addr < end:
+        stop = min(end, (addr & PAGE_MASK) + PAGE_SIZE)
+        parts.append((addr, stop - addr))
+        addr = stop
+    return parts
+
+
+def _no_area(addr: int) -> SegmentationFault:
+    """Return the signal for an address without an area; one that is no address at all has si_addr 0."""
+    if CANONICAL <= addr < 2**64 - CANONICAL:
+        return SegmentationFault(SegvCode.SI_KERNEL, 0)
+    return SegmentationFault(SegvCode.SEGV_MAPERR, addr)
+
+
+def _alive(pid: int) -> bool:
+    """Return whether a process exists and is no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
