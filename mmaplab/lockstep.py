@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -89,14 +89,23 @@ class Seen:
 
     outcome: Outcome
     faults: FaultCounts | None = None
+    addresses: list[FaultAddress] | None = None
     maps: tuple[tuple[str, tuple[MapsEntry, ...]], ...] = ()
+
+
+FaultAddress = tuple[int, str]
+"""The byte that was touched, and 'minor' or 'major'."""
+FaultAddresses = Callable[[Process], list[FaultAddress] | None]
+"""Returns the faults of a process since it was asked last, by address; None where the machine does not tell."""
 
 
 class Side:
     """One of the two kernels, with its own values of the names."""
 
-    def __init__(self, kernel: Kernel, process: Process) -> None:
-        self.kernel = kernel
+    def __init__(self, kernel: Kernel, process: Process, addresses: FaultAddresses | None = None) -> None:
+        self.kernel, self.addresses = kernel, addresses
+        if addresses:
+            addresses(process)
         self.names: dict[str, object] = {"kernel": kernel, "p": process}
         self.inodes: dict[int, int] = {}
         self.totals = {"p": process.faults()}
@@ -109,7 +118,8 @@ class Side:
             return Seen(Outcome(error=broke))
         if call.name == "fork" and outcome.ok:
             self.totals[call.gives[0]] = cast(Process, self.names[call.gives[0]]).faults()
-        return Seen(outcome, self._new_faults(call.who), tuple(self._maps(call)))
+        faults = self._new_faults(call.who)
+        return Seen(outcome, faults, self._new_addresses(call.who, faults), tuple(self._maps(call)))
 
     def living(self) -> dict[str, Process]:
         """Return the processes that have not ended, by name."""
@@ -131,6 +141,9 @@ class Side:
             return None
         before, self.totals[who] = self.totals[who], total
         return total - before
+
+    def _new_addresses(self, who: str, faults: FaultCounts | None) -> list[FaultAddress] | None:
+        return self.addresses(cast(Process, self.names[who])) if self.addresses and faults is not None else None
 
     def _maps(self, call: Call) -> list[tuple[str, tuple[MapsEntry, ...]]]:
         if call.name not in LAYOUT_CALLS:
@@ -213,14 +226,17 @@ class Lockstep:
     def compare(self, call: Call, predicted: Seen, happened: Seen) -> Difference | None:
         """Return how the two differ: first in the outcome, then in the faults, then in the areas."""
         assert self.real is not None
-        if outcome_key(predicted.outcome, self.sim.inodes) != outcome_key(happened.outcome, self.real.inodes):
+        if not self.same_outcome(predicted.outcome, happened.outcome):
             return self.differ(call, "result", *both_outcomes_text(predicted.outcome, happened.outcome))
         self._note_major(call, predicted)
         if not self.same_faults(call, predicted.faults, happened.faults):
             return self.differ(call, "page faults", str(predicted.faults), str(happened.faults))
-        for (who, ours), (_, theirs) in zip(predicted.maps, happened.maps, strict=True):
-            if comparable(ours, {}) != comparable(theirs, {}):
-                return self.differ(call, f"areas of {who}", f"{len(ours)} areas", f"{len(theirs)} areas", who)
+        ours, theirs = predicted.addresses, happened.addresses
+        if None not in (ours, theirs) and ours != theirs and predicted.faults == happened.faults:
+            return self.differ(call, "fault addresses", addresses_text(ours), addresses_text(theirs))
+        for (who, here), (_, there) in zip(predicted.maps, happened.maps, strict=True):
+            if comparable(here, {}) != comparable(there, {}):
+                return self.differ(call, f"areas of {who}", f"{len(here)} areas", f"{len(there)} areas", who)
         return None
 
     def differ(self, call: Call, what: str, predicted: str, happened: str, who: str = "") -> Difference:
@@ -228,6 +244,14 @@ class Lockstep:
         return Difference(
             len(self.steps) + 1, call_text(call, brief=True), what, predicted, happened, self.explain(who or call.who)
         )
+
+    def same_outcome(self, predicted: Outcome, happened: Outcome) -> bool:
+        """Are the outcomes the same, but for FREEDOMS?"""
+        assert self.real is not None
+        ours, theirs = predicted.value, happened.value
+        if isinstance(ours, FaultCounts) and isinstance(theirs, FaultCounts) and self.racy:
+            return ours.major == theirs.major and ours.minor <= theirs.minor
+        return outcome_key(predicted, self.sim.inodes) == outcome_key(happened, self.real.inodes)
 
     def same_faults(self, call: Call, predicted: FaultCounts | None, happened: FaultCounts | None) -> bool:
         """Are the faults the same, or is the live kernel free here (FREEDOMS: minor faults around a major one)?"""
@@ -262,6 +286,11 @@ class Lockstep:
         start += first.offset if isinstance(first, Name) else 0
         size = call.args[1] if len(call.args) > 1 else 1
         return (start, start + (len(size) if isinstance(size, bytes) else cast(int, size)))
+
+
+def addresses_text(addresses: list[FaultAddress] | None) -> str:
+    """Return faults by address as text."""
+    return ", ".join(f"{kind} at {addr:#x}" for addr, kind in addresses or []) or "none"
 
 
 def both_outcomes_text(predicted: Outcome, happened: Outcome) -> tuple[str, str]:

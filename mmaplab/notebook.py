@@ -29,12 +29,10 @@ from mmaplab.sim.filefault import filemap_map_pages
 from mmaplab.sim.mm_types import FaultResult
 from mmaplab.source import source
 from mmaplab.views.bill import bill
-from mmaplab.views.cache import cache
 from mmaplab.views.coursemap import course_map
 from mmaplab.views.ladder import ladder
 from mmaplab.views.linked import linked
 from mmaplab.views.plots import raster
-from mmaplab.views.space import space
 from mmaplab.views.strip import strip
 from mmaplab.views.tables import tables
 from mmaplab.views.twinview import twinview
@@ -58,7 +56,6 @@ __all__ = [
     "SegmentationFault",
     "address_fields",
     "bill",
-    "cache",
     "check",
     "check_slot",
     "compare",
@@ -87,7 +84,6 @@ __all__ = [
     "run_here",
     "score",
     "source",
-    "space",
     "strip",
     "tables",
     "time_touches",

@@ -10,7 +10,8 @@ from dataclasses import replace
 from mmaplab.constants import MAP_SHARED, PAGE_SIZE, PROT_NONE
 from mmaplab.fuzz.writer import FileData
 from mmaplab.interface import FatalSignal, Kernel, Process
-from mmaplab.lockstep import Lockstep, Side
+from mmaplab.ledger import fault_addresses
+from mmaplab.lockstep import FaultAddress, Lockstep, Side
 from mmaplab.sim import Kernel as SimKernel
 from mmaplab.sim import KernelConfig
 
@@ -46,6 +47,29 @@ class Watcher:
         self.sides[1][0].exit()
 
 
+class TraceReader:
+    """Reads from the trace, by address, the faults since the last time."""
+
+    def __init__(self, sim: SimKernel) -> None:
+        self.records, self.read = sim.trace.records, 0
+
+    def new_faults(self, process: Process) -> list[FaultAddress]:
+        """Return the completed faults since the last call."""
+        new, self.read = self.records[self.read :], len(self.records)
+        return [(addr, kind) for addr, kind in fault_addresses(new) if kind in ("minor", "major")]
+
+
+def tells_addresses(process: Process) -> bool:
+    """Does the live kernel tell faults by address (perf events)?"""
+    return fault_events(process) is not None
+
+
+def fault_events(process: Process) -> list[FaultAddress] | None:
+    """Return the live faults of a process since the last call, None where perf events are refused."""
+    events = getattr(process, "fault_events", lambda: None)()
+    return None if events is None else [(event.addr, event.kind) for event in events]
+
+
 class Pair:
     """A kernel that is compared, and the configuration with which simulators predict it."""
 
@@ -67,11 +91,13 @@ class Pair:
     def fresh(self, files: Mapping[str, FileData], warm: bool = True, trace: bool = False) -> Iterator[Lockstep]:
         """Make the files and a process on both sides, for one program; afterwards the live side is emptied."""
         process = self.real.spawn()
-        sim = SimKernel(self.config_for(process), record=trace)
+        by_address = tells_addresses(process)
+        sim = SimKernel(self.config_for(process), record=trace or by_address)
         for path, data in files.items():
             for kernel in (sim, self.real):
                 kernel.create_file(path, data.bytes(), warm=warm)
-        lockstep = Lockstep(Side(sim, sim.spawn()), Side(self.real, process))
+        seen = (TraceReader(sim).new_faults, fault_events) if by_address else (None, None)
+        lockstep = Lockstep(Side(sim, sim.spawn(), seen[0]), Side(self.real, process, seen[1]))
         if not warm:
             lockstep.watchers += [Watcher((sim, self.real), path, data.size) for path, data in files.items()]
         try:

@@ -19,7 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn, cast
+from typing import NoReturn
 
 from mmaplab.grading.plain import NotPlain, Plain, from_json
 from mmaplab.grading.serve import serve, silence
@@ -150,7 +150,9 @@ def forked(namespace: dict[str, object], seconds: float = DESK_SECONDS) -> Itera
     os.close(there[0])
     os.close(here[1])
     status: list[int] = []
-    child = Child(there[1], here[0], lambda timeout: _wait_pid(pid, status, timeout), lambda: _kill_pid(pid, status), seconds)
+    child = Child(
+        there[1], here[0], lambda timeout: _wait_pid(pid, status, timeout), lambda: _kill_pid(pid, status), seconds
+    )
     try:
         yield child
     finally:

@@ -1,7 +1,7 @@
 """Grading many submissions: find them, grade each, write down each result at once, and go on after an interruption.
 
-    out/results.jsonl     a line for each graded submission, written as soon as it is graded: what --resume goes on from
-    out/scores.json, scores.csv, index.html, pages/*.html     made from it at the end
+out/results.jsonl     a line for each graded submission, written as soon as it is graded: what --resume goes on from
+out/scores.json, scores.csv, index.html, pages/*.html     made from it at the end
 """
 
 from __future__ import annotations
@@ -268,7 +268,8 @@ def new_book(path: Path, stamp: str, done: Iterable[Result]) -> TextIO:
     """Put a new book, which begins with what is done, in the place of the old one; returns it, open at its end."""
     fresh = path.with_suffix(".new")
     with fresh.open("w", encoding="utf-8") as book:
-        for result in ({"stamp": stamp}, *done):
+        write_down(book, {"stamp": stamp})
+        for result in done:
             write_down(book, result)
     fresh.replace(path)
     return path.open("a", encoding="utf-8")

@@ -16,7 +16,7 @@ from pathlib import Path
 def add_release_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `mmaplab release`."""
     parser.add_argument("--check", action="store_true", help="write nothing; fail where the exercises are out of date")
-    parser.add_argument("--root", type=Path, default=Path("."), help="the project's folder (default: this one)")
+    parser.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: this one)")
 
 
 def run_release(args: argparse.Namespace) -> int:
@@ -50,7 +50,9 @@ def add_grade_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="submissions graded at the same time")
     parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds that one request may take")
     parser.add_argument("--memory", type=int, default=2048, metavar="MiB", help="address space of an answer's process")
-    parser.add_argument("--resume", action="store_true", help="go on after an interruption: keep what is graded already")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on after an interruption: keep what is graded already"
+    )
     parser.add_argument(
         "--allow-unprotected",
         action="store_true",

@@ -1,6 +1,6 @@
 """What a program costs: made again on a kernel of the grader's own, call by call, and counted there.
 
-    cost(scenario)  ->  {"minor": 10, "major": 0, "system_calls": 3, "pages_read": 100}
+cost(scenario)  ->  {"minor": 10, "major": 0, "system_calls": 3, "pages_read": 100}
 """
 
 from __future__ import annotations

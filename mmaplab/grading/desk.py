@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 from mmaplab.grading.ask import DESK_SECONDS, forked
 from mmaplab.grading.cost import ACCESSES, QUESTIONS
+from mmaplab.grading.families import FAMILIES, SLOT_FAMILIES
 from mmaplab.grading.judge import Finding, judge
 from mmaplab.grading.plain import Plain
-from mmaplab.grading.families import FAMILIES, SLOT_FAMILIES
 from mmaplab.grading.questions import Question, Test, public_question
 from mmaplab.interface import Program
 from mmaplab.lab import NotAvailable

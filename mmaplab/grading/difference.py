@@ -1,13 +1,13 @@
 """The first difference between two kernels on a program, as a reader wants it: program, strip and two answers.
 
-    do_fault_around differs from the reference after 3 calls:
-        kernel.create_file("f", pages(20), warm=True)
-        fd = p.open('f')
-        a = p.mmap(0x10000000, 0x2000, PROT_READ, MAP_SHARED | MAP_FIXED, fd)
-        p.load(a)            reference: 1 minor fault   yours: 1 minor fault
-        page of a  01
-        reference  xx        x = present
-        yours      x.
+do_fault_around differs from the reference after 3 calls:
+    kernel.create_file("f", pages(20), warm=True)
+    fd = p.open('f')
+    a = p.mmap(0x10000000, 0x2000, PROT_READ, MAP_SHARED | MAP_FIXED, fd)
+    p.load(a)            reference: 1 minor fault   yours: 1 minor fault
+    page of a  01
+    reference  xx        x = present
+    yours      x.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def first_difference(expected: Observation, came: Plain) -> int | None:
     return len(expected) if len(came) > len(expected) else None
 
 
-def difference_lines(name: str, scenario: Scenario, expected: Observation, came: Plain, yours: str = "yours") -> list[str]:
+def difference_lines(
+    name: str, scenario: Scenario, expected: Observation, came: Plain, yours: str = "yours"
+) -> list[str]:
     """Return the report of a difference; there must be one."""
     at = first_difference(expected, came)
     assert at is not None
@@ -119,6 +121,12 @@ def _present(step: Plain, who: str) -> set[int]:
     runs = half.get("present") if isinstance(half, dict) else None
     found: set[int] = set()
     for run in runs if isinstance(runs, list) else ():
-        if isinstance(run, list) and len(run) == 2 and type(run[0]) is int and type(run[1]) is int and 0 <= run[1] <= 65536:
+        if (
+            isinstance(run, list)
+            and len(run) == 2
+            and type(run[0]) is int
+            and type(run[1]) is int
+            and 0 <= run[1] <= 65536
+        ):
             found |= set(range(run[0], run[0] + run[1]))
     return found

@@ -61,7 +61,9 @@ def with_another_window(random: Random) -> Scenario:
     """Another fault_around_bytes than 64 KiB."""
     npages = random.randrange(96, 160)
     nbytes = PAGE_SIZE * random.choice([2, 4, 8, 32])
-    return _reading(random.randrange(64), npages, random.randrange(40), [random.randrange(npages)], fault_around_bytes=nbytes)
+    return _reading(
+        random.randrange(64), npages, random.randrange(40), [random.randrange(npages)], fault_around_bytes=nbytes
+    )
 
 
 def anywhere(random: Random) -> Scenario:

@@ -21,9 +21,9 @@ from mmaplab.grading.ask import Ask, Died, Reply
 from mmaplab.grading.bugs import BUGS
 from mmaplab.grading.cost import MEASURES, cost
 from mmaplab.grading.difference import difference_lines, first_difference
+from mmaplab.grading.families import generate
 from mmaplab.grading.observe import Observation, observe
 from mmaplab.grading.plain import Plain, kind_of, same, told
-from mmaplab.grading.families import generate
 from mmaplab.grading.programs import Scenario, shorten
 from mmaplab.grading.questions import Test
 
@@ -151,8 +151,12 @@ def judge_slot(test: Test, ask: Ask) -> Finding:
             if isinstance(step, dict) and "raised" in step and not test.hidden:
                 raise Unanswered(f"`{test.answer}` raised {step['raised']}", "NameError" in str(step["raised"]))
             if test.hidden:
-                return Finding(test, False, f"differs from the reference in a program that is not shown ({test.label}).")
-            return Finding(test, False, f"differs from the reference: {test.label}.", shortest(test, ask, slot, scenario))
+                return Finding(
+                    test, False, f"differs from the reference in a program that is not shown ({test.label})."
+                )
+            return Finding(
+                test, False, f"differs from the reference: {test.label}.", shortest(test, ask, slot, scenario)
+            )
     return Finding(test, True, f"{count} programs agree with the reference")
 
 
@@ -210,7 +214,11 @@ def judge_witness(test: Test, ask: Ask) -> Finding:
         return Finding(test, False, f"`{test.answer}` makes {len(scenario.calls)} calls; at most {most} are asked for.")
     right, wrong = observe(scenario), observe(scenario, {slot: BUGS[bug]})
     for call, expected, came in zip(scenario.calls, right, wrong, strict=False):
-        seen = [{key: step.get(key) for key in ("outcome", "faults", "raised")} for step in (expected, came) if isinstance(step, dict)]
+        seen = [
+            {key: step.get(key) for key in ("outcome", "faults", "raised")}
+            for step in (expected, came)
+            if isinstance(step, dict)
+        ]
         if not same(seen[0], seen[1]):
             return Finding(test, True, f"{call_text(call)} tells them apart")
     text = f"{bug} and the reference answer every call of `{test.answer}` alike, with the same faults."

@@ -57,7 +57,9 @@ def observe(scenario: Scenario, slots: dict[str, Slot] | None = None) -> Observa
             {
                 "outcome": _outcome(outcome),
                 "faults": [b - a for a, b in zip(before, after, strict=True)],
-                "space": {who: _space(p) for who, p in names.items() if isinstance(p, Process) and p.task.mm is not None},
+                "space": {
+                    who: _space(p) for who, p in names.items() if isinstance(p, Process) and p.task.mm is not None
+                },
             }
         )
     seen.append({"files": {file.path: _digest(kernel, file.path) for file in scenario.files}})
@@ -89,7 +91,7 @@ def _outcome(outcome: Outcome) -> Plain:
     if isinstance(outcome.error, FatalSignal):
         return {"signal": [int(outcome.error.signo), int(outcome.error.si_code), int(outcome.error.si_addr)]}
     if outcome.error is not None:
-        return {"errno": int(outcome.error.errno or 0)}
+        return {"errno": int(getattr(outcome.error, "errno", None) or 0)}
     try:
         return {"value": to_plain(outcome.value)}
     except NotPlain:

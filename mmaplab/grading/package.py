@@ -59,5 +59,10 @@ def without_body(text: str, name: str, body: str) -> str:
             lines = text.splitlines(keepends=True)
             first = node.body[1] if ast.get_docstring(node) is not None and len(node.body) > 1 else node.body[0]
             assert first.lineno and node.end_lineno
-            return "".join(lines[: first.lineno - 1]) + textwrap.indent(body, "    ") + "\n" + "".join(lines[node.end_lineno :])
+            return (
+                "".join(lines[: first.lineno - 1])
+                + textwrap.indent(body, "    ")
+                + "\n"
+                + "".join(lines[node.end_lineno :])
+            )
     raise KeyError(f"there is no function {name!r}")

@@ -109,9 +109,13 @@ def check_master(master: str, name: str) -> list[Question]:
     for question in questions:
         answer = ids.get(f"{question.key}-answer")
         if question.key not in ids or answer is None or not answer.metadata.nbgrader.solution:
-            raise BadMaster(f"{name}: {question.key} needs cells {question.key!r} and '{question.key}-answer' (a solution)")
+            raise BadMaster(
+                f"{name}: {question.key} needs cells {question.key!r} and '{question.key}-answer' (a solution)"
+            )
         if ids[question.key].metadata.nbgrader.get("points") != question.points:
-            raise BadMaster(f"{name}: {question.key} gives {question.points} points, its nbgrader metadata say another number")
+            raise BadMaster(
+                f"{name}: {question.key} gives {question.points} points, its nbgrader metadata say another number"
+            )
     return questions
 
 

@@ -71,7 +71,10 @@ class Grader:
         if any(finding.missing for finding in findings):
             again, more = self.attempt(question, all_cells(question, submission))
             if sum(f.points for f in again) > sum(f.points for f in findings):
-                findings, notes = again, [*more, "The answer needed other cells of the notebook; they were run before it."]
+                findings, notes = (
+                    again,
+                    [*more, "The answer needed other cells of the notebook; they were run before it."],
+                )
         return question_result(question, findings, notes)
 
     def attempt(self, question: Question, cells: Sequence[str]) -> tuple[list[Finding], list[str]]:

@@ -174,7 +174,16 @@ def boxed(protection: Protection, package: Path, limits: Limits, preload: Sequen
     }
 
     def command(read: int, write: int) -> list[str]:
-        python = [sys.executable, "-s", "-B", "-m", "mmaplab.grading.serve", str(read), str(write), json.dumps(settings)]
+        python = [
+            sys.executable,
+            "-s",
+            "-B",
+            "-m",
+            "mmaplab.grading.forker",
+            str(read),
+            str(write),
+            json.dumps(settings),
+        ]
         return protection.wrap([*python_folders(), package], masked_folders(), python)
 
     environment = {

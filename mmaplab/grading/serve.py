@@ -12,18 +12,12 @@ prints is kept up to a limit and is handed over with the cells' result only.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import importlib
 import io
 import json
 import linecache
 import os
-import resource
-import signal
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from mmaplab.calls import Call
@@ -31,7 +25,6 @@ from mmaplab.grading.plain import NotPlain, Plain, tell_error, to_plain
 
 MAX_OUTPUT = 4000
 """Characters of printed text that are kept."""
-PR_SET_CHILD_SUBREAPER = 36
 Reply = dict[str, Plain]
 
 
@@ -155,91 +148,3 @@ def silence() -> None:
         os.dup2(nothing, fd)
     sink: TextIO = open(os.devnull, "w")  # noqa: SIM115  it lives as long as the process
     sys.stdout = sys.stderr = sink
-
-
-def main() -> None:
-    """Serve one submission: `python -m mmaplab.grading.serve READ WRITE SETTINGS`, descriptors and JSON.
-
-    The process loads what notebooks import, once, and then forks a fresh child for every `{"do": "begin"}`, so that
-    one answer's death is not another's. When a child has ended, `{"ended": status}` follows.
-    """
-    requests = os.fdopen(int(sys.argv[1]), "rb", buffering=0)
-    replies = os.fdopen(int(sys.argv[2]), "wb", buffering=0)
-    settings = json.loads(sys.argv[3])
-    silence()
-    drop_rights(settings.get("uid"))
-    for module in settings["preload"]:
-        importlib.import_module(module)
-    for line in iter(requests.readline, b""):
-        request = json.loads(line)
-        if request.get("do") != "begin":
-            continue
-        pid = os.fork()
-        if pid == 0:
-            limit(settings)
-            replies.write(json.dumps({"began": request["number"]}).encode() + b"\n")
-            try:
-                serve(requests, replies, {"__name__": "__main__", "display": lambda *shown: None})
-            finally:
-                os._exit(0)
-        status = reap(pid)
-        replies.write(json.dumps({"ended": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
-
-
-def reap(pid: int) -> int:
-    """Wait for a child, then end whatever it has left behind; returns its wait status.
-
-    This process is made the parent of orphans (PR_SET_CHILD_SUBREAPER), so that what is left is found below it.
-    """
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    _, status = os.waitpid(pid, 0)
-    for _ in range(1000):
-        left = children_of(os.getpid())
-        if not left:
-            break
-        for child in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-    return status
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes whose parent is `pid`; proc(5)."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = entry.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-            if int(fields[1]) == pid:
-                found.append(int(entry.parent.name))
-    return found
-
-
-def drop_rights(uid: int | None) -> None:
-    """Go on as user `uid`, where the superuser started this: limits on processes do not bind the superuser."""
-    if uid is not None:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-
-
-def limit(settings: dict[str, int]) -> None:
-    """Limit this process, for good: processor seconds, bytes of memory and of a file, processes, open files."""
-    limits = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_CPU: settings["cpu_seconds"],
-        resource.RLIMIT_AS: settings["memory_bytes"],
-        resource.RLIMIT_FSIZE: settings["file_bytes"],
-        resource.RLIMIT_NPROC: settings["processes"],
-        resource.RLIMIT_NOFILE: settings["open_files"],
-    }
-    for which, most in limits.items():
-        hard = resource.getrlimit(which)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(which, (most, most))
-
-
-if __name__ == "__main__":
-    main()

@@ -73,7 +73,8 @@ def assignment_of(name: str, master: str, exercise: str) -> Assignment:
     stubs = {cell["id"]: source_of(cell) for cell in json.loads(exercise)["cells"]}
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     kept = [
-        MasterCell(cell["id"], grade_id_of(cell), role_of(cell), source_of(cell), stubs.get(cell["id"], "")) for cell in code
+        MasterCell(cell["id"], grade_id_of(cell), role_of(cell), source_of(cell), stubs.get(cell["id"], ""))
+        for cell in code
     ]
     return Assignment(name, tuple(questions_of(cells)), tuple(kept))
 
@@ -160,13 +161,17 @@ def read_submission(cells: Sequence[Mapping[str, object]], assignment: Assignmen
             submission.own.append(("answer", master.grade_id, source))
         else:
             if source not in (master.stub, master.source):
-                submission.notes.append(f"The given cell {master.grade_id or master.cell_id!r} was changed; the original counts.")
+                submission.notes.append(
+                    f"The given cell {master.grade_id or master.cell_id!r} was changed; the original counts."
+                )
             submission.own.append((master.role, master.grade_id, master.source))
     for master in assignment.cells:
         count = seen.count(master.cell_id)
         name = master.grade_id or master.cell_id
         if count == 0:
-            submission.notes.append(f"The cell {name!r} is missing" + ("." if master.role == "answer" else "; the original counts."))
+            submission.notes.append(
+                f"The cell {name!r} is missing" + ("." if master.role == "answer" else "; the original counts.")
+            )
         elif count > 1 and master.role == "answer":
             submission.notes.append(f"The cell {name!r} is there {count} times; the last one counts.")
     return submission

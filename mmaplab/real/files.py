@@ -19,12 +19,13 @@ PREFIX = "mmaplab-"
 DISK = ("ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs")
 """File systems with a disk and the ordinary page cache, preferred for experiments."""
 SETTLE_SECONDS = 2.0
+YOUNG_SECONDS = 60
 
 
 def file_system_of(path: str | os.PathLike[str]) -> procfs.MountEntry:
     """Return the mount that holds a path, found by device number, else by the longest mount point."""
     real = os.path.realpath(path)
-    device = os.stat(real).st_dev
+    device = Path(real).stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     best = procfs.MountEntry("/", "unknown", number)
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
@@ -46,8 +47,9 @@ def make_directory(parent: str | os.PathLike[str] | None) -> str:
         made = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
     except OSError as error:
         raise type(error)(
-            error.errno, f"no directory for the live kernel's files can be made in {parent!r} ({error.strerror}): "
-            "give another one, LinuxKernel(directory=...)"
+            error.errno,
+            f"no directory for the live kernel's files can be made in {parent!r} ({error.strerror}): "
+            "give another one, LinuxKernel(directory=...)",
         ) from None
     return made
 
@@ -62,10 +64,9 @@ def lock(directory: str) -> int:
 
 def sweep(parent: str) -> None:
     """Remove the private directories in `parent` whose kernels are gone (killed, with no time to tidy up)."""
-    for name in os.listdir(parent):
-        path = os.path.join(parent, name)
+    for path in Path(parent).glob(PREFIX + "*"):
         try:
-            if not name.startswith(PREFIX) or time.time() - os.stat(path).st_mtime < 60:
+            if time.time() - path.stat().st_mtime < YOUNG_SECONDS:
                 continue  # a directory so young may not have its lock yet
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
@@ -120,10 +121,10 @@ def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
         for start in range(0, len(data), PAGE_SIZE):
             page = view[start : start + PAGE_SIZE]
             if os.write(fd, page) != len(page):
-                raise OSError(28, f"no room for the {len(data)} bytes of {os.path.basename(path)!r}")
+                raise OSError(28, f"no room for the {len(data)} bytes of {Path(path).name!r}")
         os.fsync(fd)
     except BaseException:
-        os.unlink(path)
+        Path(path).unlink()
         raise
     finally:
         os.close(fd)

@@ -18,6 +18,7 @@ import errno
 import os
 import shutil
 import weakref
+from pathlib import Path
 from typing import Protocol, Self
 
 from mmaplab.constants import PAGE_SIZE
@@ -99,7 +100,7 @@ class LinuxKernel:
 
     def path(self, name: str) -> str:
         """Return the host's path of a file of this kernel."""
-        return os.path.join(self.directory, plain_name(name))
+        return f"{self.directory}/{plain_name(name)}"
 
     def create_file(self, path: str, data: bytes = b"", warm: bool = False) -> None:
         """Make a regular file, on the disk and out of the page cache, or (`warm`) cached in single pages.
@@ -139,8 +140,8 @@ class LinuxKernel:
     def _existing(self, path: str) -> str:
         self._check_open()
         existing_name(path)
-        where = os.path.join(self.directory, path)
-        if not os.path.isfile(where):
+        where = f"{self.directory}/{path}"
+        if not Path(where).is_file():
             raise FileNotFoundError(errno.ENOENT, f"no file has the name {path!r}", path)
         return where
 

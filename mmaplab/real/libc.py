@@ -9,6 +9,8 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from mmaplab.lab import NotAvailable
 
@@ -26,6 +28,7 @@ CACHESTAT = 451
 """The number of cachestat(2), the same on every architecture."""
 MAP_FAILED = ctypes.c_void_p(-1).value
 U64 = 2**64
+CFunction = Callable[..., Any]
 
 
 def is_live() -> bool:
@@ -41,7 +44,7 @@ def require_linux() -> None:
         raise NotAvailable(f"this is {platform.system()}: the live kernel of this course is Linux")
 
 
-_functions: dict[str, ctypes._CFuncPtr] = {}
+_functions: dict[str, CFunction] = {}
 _u64, _int, _long = ctypes.c_uint64, ctypes.c_int, ctypes.c_long
 _signatures: dict[str, tuple[type, list[type]]] = {
     "syscall": (_long, []),
@@ -54,7 +57,7 @@ _signatures: dict[str, tuple[type, list[type]]] = {
 }
 
 
-def function(name: str) -> ctypes._CFuncPtr:
+def function(name: str) -> CFunction:
     """Return a function of the C library with its prototype set; it keeps errno for `check`."""
     if name not in _functions:
         found = getattr(ctypes.CDLL(None, use_errno=True), name)

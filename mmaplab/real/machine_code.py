@@ -18,7 +18,7 @@ import re
 REQUEST, DONE, OPERATION, RESULT, ARGS, NUMBER = 0x00, 0x04, 0x08, 0x10, 0x18, 0x88
 """Offsets in a channel: two futex words, then 64-bit words; ARGS is six of them, NUMBER the system call's number."""
 SIGNO, SI_CODE, SI_ADDR, RECOVERY, DRIVER, TIMEOUT = 0x48, 0x50, 0x58, 0x60, 0x68, 0x70
-"""The signal that ended a copy or call; where its handler returns to; the notebook's pid; how long to wait (16 bytes)."""
+"""The signal that ended a copy or call; where its handler returns to; the notebook's pid; a timeout (16 bytes)."""
 STACK_TOP = 0x6000
 """The stack lies in the channel, below its data: a signal frame with all vector registers needs up to 12 KiB."""
 DATA = STACK_TOP

@@ -17,6 +17,7 @@ import struct
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmaplab.constants import PAGE_SIZE, TASK_SIZE, Map
 from mmaplab.interface import FaultCounts, MapsEntry, SegmentationFault
@@ -132,7 +133,8 @@ def _set_signals(zygote: NativeWorker, region: Region) -> None:
     action = struct.pack("4Q", region.label("handler"), flags, region.label("restorer"), 0)
     for signo in SYNCHRONOUS:
         zygote.need("rt_sigaction", signo, action, 0, 8)
-    zygote.need("rt_sigaction", signal.SIGCHLD, struct.pack("4Q", SIG_IGN, SA_RESTORER, region.label("restorer"), 0), 0, 8)
+    ignore = struct.pack("4Q", SIG_IGN, SA_RESTORER, region.label("restorer"), 0)
+    zygote.need("rt_sigaction", signal.SIGCHLD, ignore, 0, 8)
     mask = 2**64 - 1
     for signo in SYNCHRONOUS:
         mask &= ~(1 << (signo - 1))
@@ -146,9 +148,9 @@ def _set_descriptors(zygote: NativeWorker, directory: str) -> None:
         if low != fd:
             zygote.need("dup3", fd, low, 0)
     if zygote.syscall("close_range", 3, 2**32 - 1, 0) < 0:
-        for name in os.listdir(f"/proc/{zygote.pid}/fd"):
-            if int(name) > 2:
-                zygote.syscall("close", int(name))
+        for entry in Path(f"/proc/{zygote.pid}/fd").iterdir():
+            if int(entry.name) > 2:
+                zygote.syscall("close", int(entry.name))
 
 
 class NativeWorker:
@@ -375,4 +377,3 @@ def _pidfd(pid: int) -> int | None:
         return None
     except OSError:
         return None
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from pathlib import Path
 
 from mmaplab.constants import PAGE_SIZE, SEEK_SET, TASK_SIZE, Map, Mremap
 from mmaplab.interface import FaultCounts, MapsEntry, Stat
@@ -35,6 +36,11 @@ class LinuxProcess:
     def pid(self) -> int:
         """The process's number."""
         return self._worker.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended with `exit`."""
+        return self._ended
 
     @property
     def exact_faults(self) -> bool:
@@ -136,7 +142,7 @@ class LinuxProcess:
         self._live()
         if descriptor(fd) >= 0:
             try:
-                found = os.stat(f"/proc/{self.pid}/fd/{fd}")
+                found = Path(f"/proc/{self.pid}/fd/{fd}").stat()
                 return Stat(found.st_size, found.st_ino)
             except FileNotFoundError:
                 pass

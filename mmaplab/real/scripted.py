@@ -47,7 +47,7 @@ class ScriptedExecutor:
         ours, theirs = socket.socketpair()
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         environment["PYTHONMALLOC"] = "malloc"
-        command = [sys.executable, "-S", "-s", str(CHILD), str(theirs.fileno()), directory, str(int(time_limit) + 5)]
+        command = [sys.executable, "-S", "-s", "-P", str(CHILD), str(theirs.fileno()), directory, str(int(time_limit) + 5)]
         self._child = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
@@ -136,7 +136,7 @@ class ScriptedWorker:
     def _send(self, *request: object) -> None:
         if self.gone:
             raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
-        data = marshal.dumps(request)
+        data = marshal.dumps(request)  # type: ignore[arg-type]
         with contextlib.suppress(OSError):  # that it is gone shows when the answer is read
             self.sock.sendall(struct.pack("I", len(data)) + data)
 
@@ -378,5 +378,3 @@ def _alive(pid: int) -> bool:
             return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
     except OSError:
         return False
-
-

@@ -14,7 +14,10 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
+Pipe = tuple[int, int]
 HIGH = 200
 """Our own descriptors begin here, so that the program's begin at 3."""
 PAGE_SIZE = 4096
@@ -25,14 +28,14 @@ LONG = {"mmap", "mremap", "read", "write", "pread64", "pwrite64", "lseek"}
 before, after = ctypes.create_string_buffer(256), ctypes.create_string_buffer(256)
 
 
-def high(fd):
+def high(fd: int) -> int:
     """Move a descriptor out of the program's way."""
     moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH)
     os.close(fd)
     return moved
 
 
-def counted(function, *args):
+def counted(function: Callable[..., int], *args: object) -> tuple[int, int, int]:
     """Call a C function; returns its result or negative errno, and the minor and major faults meanwhile."""
     getrusage = libc.getrusage
     getrusage(0, before)
@@ -44,11 +47,12 @@ def counted(function, *args):
     return result, new[0] - old[0], new[1] - old[1]
 
 
-def system_call(name, args):
+def system_call(name: str, args: Sequence[int | bytes | tuple[str, int]]) -> tuple[object, ...]:
     """Make a system call through the C library; `("out", n)` asks for n bytes."""
     function = getattr(libc, NAMES.get(name, name))
     function.restype = ctypes.c_long if name in LONG else ctypes.c_int
-    values, outs = [], []
+    values: list[object] = []
+    outs: list[ctypes.Array[ctypes.c_char]] = []
     for arg in args:
         if isinstance(arg, tuple):
             outs.append(ctypes.create_string_buffer(max(1, arg[1])))
@@ -60,13 +64,13 @@ def system_call(name, args):
     return (*result, [out.raw for out in outs])
 
 
-def load(pipe, addr, n):
+def load(pipe: Pipe, addr: int, n: int) -> tuple[object, ...]:
     """Load n bytes of one page; returns (result, minor, major, bytes)."""
     result = counted(libc.write, pipe[1], ctypes.c_void_p(addr), ctypes.c_size_t(n))
     return (*result, os.read(pipe[0], result[0]) if result[0] > 0 else b"")
 
 
-def store(pipe, addr, data):
+def store(pipe: Pipe, addr: int, data: bytes) -> tuple[int, int, int]:
     """Store bytes into one page; returns (result, minor, major)."""
     os.write(pipe[1], data)
     result = counted(libc.read, pipe[0], ctypes.c_void_p(addr), ctypes.c_size_t(len(data)))
@@ -75,13 +79,14 @@ def store(pipe, addr, data):
     return result
 
 
-def call(addr):
+def call(addr: int) -> tuple[int, int]:
     """Call the return instruction at `addr`, which the driver has looked at."""
     function = ctypes.CFUNCTYPE(None)(addr)
-    return counted(function)[1:]
+    _, minor, major = counted(function)
+    return minor, major
 
 
-def fork(sock):
+def fork(sock: socket.socket) -> tuple[int, socket.socket]:
     """Fork; returns (pid, sock) in the parent and (0, the child's own socket) in the child."""
     sock.send(b"?")
     _, (fd,), _, _ = socket.recv_fds(sock, 1, 1)
@@ -95,7 +100,7 @@ def fork(sock):
     return 0, own
 
 
-def receive(sock):
+def receive(sock: socket.socket) -> Any:
     """Return the next request, or None when the driver is gone."""
     header = b""
     while len(header) < 4:
@@ -113,18 +118,19 @@ def receive(sock):
     return marshal.loads(data)
 
 
-def answer(sock, value):
+def answer(sock: socket.socket, value: Any) -> None:
     """Send an answer."""
     data = marshal.dumps(value)
     sock.sendall(struct.pack("I", len(data)) + data)
 
 
-def new_pipe():
+def new_pipe() -> Pipe:
     """Return the two ends of a pipe, out of the program's way."""
-    return tuple(high(fd) for fd in os.pipe())
+    read_end, write_end = os.pipe()
+    return high(read_end), high(write_end)
 
 
-def serve(sock, seconds):
+def serve(sock: socket.socket, seconds: int) -> None:
     """Answer requests until the driver is gone."""
     pipe = new_pipe()
     while (request := receive(sock)) is not None:
@@ -154,7 +160,7 @@ def serve(sock, seconds):
         signal.alarm(0)
 
 
-def warm_up(pipe):
+def warm_up(pipe: Pipe) -> None:
     """Touch what a call touches, so that later calls take no page fault of ours; fork made all pages shared."""
     page = ctypes.create_string_buffer(2 * PAGE_SIZE)
     for n in (1, PAGE_SIZE, 1):
@@ -164,7 +170,7 @@ def warm_up(pipe):
         system_call("lseek", (-1, 0, 0))
 
 
-def main():
+def main() -> None:
     """Take over: the allocator never maps memory again, signals are the default, descriptors 0 to 2 the directory."""
     sock = socket.socket(fileno=high(int(sys.argv[1])))
     directory = os.open(sys.argv[2], os.O_PATH | os.O_DIRECTORY)

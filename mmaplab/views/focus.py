@@ -116,5 +116,3 @@ def _fault_of(step: Step, event: ev.Copy) -> ev.PageFault | None:
         if isinstance(record.event, ev.Done) and record.event.of == "PageFault" and open_faults:
             open_faults.pop()
     return open_faults[-1] if open_faults else None
-
-

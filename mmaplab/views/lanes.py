@@ -19,8 +19,9 @@ from mmaplab.constants import PAGE_SHIFT
 from mmaplab.pte import pte_pfn, pte_present, pte_text
 from mmaplab.sim import events as ev
 from mmaplab.views import shapes
+from mmaplab.views.columns import Column
 from mmaplab.views.focus import Focus
-from mmaplab.views.layout import LEFT, Column, Group, Layout, delta_of, page_index
+from mmaplab.views.layout import LEFT, Group, Layout, delta_of, page_index
 from mmaplab.views.scene import Area, Scene, Space
 from mmaplab.views.shapes import PAGE, PILL, TAB
 from mmaplab.views.svg import group as g
@@ -154,7 +155,8 @@ def _bracket(board: Board, group: Group, area: Area, pid: int, y: float) -> None
     key = f"{pid}:{area.start:x}"
     label = f"{area.name or 'anonymous'}, {kind}"
     board.put("line", f"br:{key}", shapes.bracket(x1, x2, y - 14), data_area=key)
-    board.put("word", f"nm:{key}", text(x1, y - 34, label, "h"), text(x1, y - 19, f"{area.perms} {area.start:x}", "m s"), data_area=key)
+    words = (text(x1, y - 34, label, "h"), text(x1, y - 19, f"{area.perms} {area.start:x}", "m s"))
+    board.put("word", f"nm:{key}", *words, data_area=key)
 
 
 def _column(board: Board, place: Place, space: Space | None, areas: list[Area]) -> None:
@@ -168,7 +170,8 @@ def _column(board: Board, place: Place, space: Space | None, areas: list[Area]) 
     if kind == "none" and not areas:
         return
     if column.is_gap:
-        board.put("object", f"va:{place.name}", gap(place.x, y, column, kind), **data)
+        svg = shapes.gap(place.x, y, column.width - 4, column.npages, _fill(column, kind))
+        board.put("object", f"va:{place.name}", svg, **data)
     else:
         board.put("object", f"va:{place.name}", shapes.page(place.x, y, kind), **data)
         number = str(place.group.label(column.first))
@@ -189,19 +192,9 @@ def page_kind(scene: Scene, area: Area | None, pte: int) -> str:
     return "file" if scene.frames.get(pte_pfn(pte)) == "cache" else "anon"
 
 
-def gap(x: float, y: float, column: Column, kind: str, size: float = PAGE) -> str:
-    """Return what stands for the pages left out: filled as they are if they are alike, with their count."""
-    kind = "void" if column.mixed else kind
-    width = column.width - 4
-    cls = {"none": "none", "absent": "void absent", "void": "void rule"}.get(kind, f"{kind} o")
-    ink = {"file": "on", "anon": "on", "zero": "on", "block": "onblue"}.get(kind, "s")
-    d = f"M{x + 3:.1f},{y:.1f}" + f"H{x + width - 3:.1f}"
-    step = size / 4
-    for i in range(4):
-        d += f"l{3 if i % 2 == 0 else -3},{step:.1f}"
-    d += f"H{x + 3:.1f}" + "".join(f"l{3 if i % 2 == 0 else -3},{-step:.1f}" for i in range(4)) + "Z"
-    count = f"×{column.npages}"
-    return f'<path d="{d}" class="{cls}"/>' + text(x + width / 2, y + size / 2 + 4.5, count, f"mid b {ink}")
+def _fill(column: Column, kind: str) -> str:
+    """Return how a gap is filled: as its pages are, if they are all alike."""
+    return "mixed" if column.mixed else kind
 
 
 def _focus(board: Board, place: Place, y: float, kind: str) -> None:
@@ -247,9 +240,9 @@ def _addresses(place: Place) -> range:
 def _frame_y(board: Board, place: Place, pte: int) -> float | None:
     """Return the top of the frame that an entry leads to, None where it is not drawn."""
     pfn = pte_pfn(pte)
-    if pfn in board.layout.slots.get((place.group.key, place.column.first), []):
-        if board.scene.frames.get(pfn) == "anon":
-            return board.y["own"] + slot(board, place.group, place.column.first, pfn) * (FRAME + 30)
+    slots = board.layout.slots.get((place.group.key, place.column.first), [])
+    if pfn in slots and board.scene.frames.get(pfn) == "anon":
+        return board.y["own"] + slots.index(pfn) * (FRAME + 30)
     return board.y["cache"] if pfn and place.group.ino else None
 
 
@@ -271,7 +264,8 @@ def frames(board: Board) -> None:
                     continue
                 y = board.y["own"] + number * (FRAME + 30)
                 name = f"{group.key}:{column.first}:{pfn}"
-                board.put("object", f"an:{name}", shapes.frame(x, y, "anon", pfn), data_col=f"{group.key}:{column.first}")
+                data = {"data_col": f"{group.key}:{column.first}"}
+                board.put("object", f"an:{name}", shapes.frame(x, y, "anon", pfn), **data)
                 if pfn in board.focus.frames:
                     board.put("halo", f"ha:{name}", shapes.halo(x, y, PAGE, FRAME))
 
@@ -279,7 +273,7 @@ def frames(board: Board) -> None:
 def _in_use(board: Board, group: Group, column: Column, pfn: int) -> bool:
     """Is the frame mapped in this column, or just taken for the fault that is going on?"""
     mapped = False
-    for pid, mm in board.layout.processes:
+    for _, mm in board.layout.processes:
         space = board.scene.spaces.get(mm)
         for addr, pte in space.ptes.items() if space else ():
             if pte_pfn(pte) == pfn:
@@ -304,7 +298,7 @@ def cache(board: Board) -> None:
             pfn = file.pages.get(column.first)
             kind = "none" if pfn is None else "file" if column.first in file.uptodate else "free"
             if column.is_gap:
-                svg = gap(x, y + TAB, column, kind)
+                svg = shapes.gap(x, y + TAB, column.width - 4, column.npages, _fill(column, kind))
             elif pfn is None:
                 svg = shapes.page(x, y + TAB, "none")
             else:
@@ -328,7 +322,7 @@ def disk(board: Board) -> None:
             name, data = f"{group.key}:{column.first}", {"data_col": f"{group.key}:{column.first}"}
             here = column.first in file.blocks
             if column.is_gap:
-                svg = gap(x, y, column, "block" if here else "absent")
+                svg = shapes.gap(x, y, column.width - 4, column.npages, _fill(column, "block" if here else "absent"))
             else:
                 svg = shapes.cylinder(x, y, PAGE, "D" if here else "")
                 label = text(x + PAGE / 2, y + PAGE + 15, str(column.first), "mid m s")

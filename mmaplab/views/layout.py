@@ -13,47 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from mmaplab.constants import PAGE_SHIFT
 from mmaplab.pte import pte_pfn
 from mmaplab.sim import events as ev
+from mmaplab.views.columns import LEAST, Column, elide
 from mmaplab.views.scene import Area, Scene, Space
-from mmaplab.views.shapes import PAGE
 from mmaplab.views.steps import Step
 from mmaplab.views.theme import MARGIN, WIDTH, text_width
 
 LEFT = 132
 """Where the columns begin; the lanes' names stand to the left of it."""
-PITCH = PAGE + 4
-GAP = 40
-"""The width of a torn gap, with room for its count."""
 BETWEEN = 22
 """The space between two groups."""
 MOST_PROCESSES = 2
-RUNS_KEPT = 12
-"""Runs drawn at most in one group; the rest becomes one gap of mixed pages."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One page, or a gap of `npages` left out; `mixed` where those are not all alike."""
-
-    first: int
-    npages: int = 1
-    mixed: bool = False
-
-    @property
-    def is_gap(self) -> bool:
-        """Does the column stand for several pages?"""
-        return self.npages > 1
-
-    @property
-    def width(self) -> float:
-        """The width in user units, with the space after it."""
-        return GAP if self.is_gap else PITCH
-
-    def __contains__(self, index: int) -> bool:
-        return self.first <= index < self.first + self.npages
 
 
 @dataclass
@@ -167,7 +141,7 @@ def _processes(steps: Sequence[Step]) -> list[tuple[int, int]]:
                 if known:
                     acting[known.pid] = known.mm
     if not acting:
-        acting = {pid: mm for pid, mm in steps[-1].scene.processes.items()}
+        acting = dict(steps[-1].scene.processes)
     return sorted(acting.items())[:MOST_PROCESSES]
 
 
@@ -178,15 +152,16 @@ def _shows(group: Group, area: Area) -> bool:
 def _groups(steps: Sequence[Step], scenes: Sequence[Scene], mms: Sequence[int]) -> list[Group]:
     areas = [(a, s) for s in scenes for mm in mms if mm in s.spaces for a in s.spaces[mm].areas.values()]
     touched = _touched_addresses(steps)
-    wanted = [a for a, _ in areas if len({x.start for x, _ in areas}) <= 3 or any(a.start <= t < a.end for t in touched)]
+    few = len({a.start for a, _ in areas}) <= 3
+    wanted = [a for a, _ in areas if few or any(a.start <= t < a.end for t in touched)]
     inos = dict.fromkeys([a.ino for a in wanted if a.ino])
     inos.update(dict.fromkeys(_touched_files(steps)))
     groups = []
     for ino in inos:
-        states = [s.files[ino] for s in scenes if ino in s.files]
-        ends = [f.npages for f in states] + [a.pgoff + a.npages for a, _ in areas if a.ino == ino]
-        if states and max(ends, default=0):
-            groups.append(Group(ino, states[-1].name, 0, max(ends)))
+        found = [s.files[ino] for s in scenes if ino in s.files]
+        ends = [f.npages for f in found] + [a.pgoff + a.npages for a, _ in areas if a.ino == ino]
+        if found and max(ends, default=0):
+            groups.append(Group(ino, found[-1].name, 0, max(ends)))
     ranges = sorted({(a.start >> PAGE_SHIFT, a.end >> PAGE_SHIFT) for a in wanted if not a.ino})
     for low, high in ranges:
         last = groups[-1] if groups else None
@@ -222,17 +197,16 @@ def _touched_files(steps: Sequence[Step]) -> list[int]:
 
 def _columns(groups: list[Group], steps: Sequence[Step]) -> None:
     """Choose the columns so that all groups fit beside each other; the longest group gives way first."""
-    room = WIDTH - MARGIN - LEFT - BETWEEN * max(0, len(groups) - 1)
     runs = {group.key: _runs(group, steps) for group in groups}
     keep = {group.key: 16 for group in groups}
     while True:
         x = float(LEFT)
         for group in groups:
-            group.columns = _elide(runs[group.key], keep[group.key])
+            group.columns = elide(runs[group.key], keep[group.key])
             group.x = x
             x += max(group.width(), label_width(group)) + BETWEEN
-        widest = max(groups, key=lambda g: g.width(), default=None)
-        if widest is None or x - BETWEEN <= LEFT + room + BETWEEN * (len(groups) - 1) or keep[widest.key] <= 2 - RUNS_KEPT:
+        widest = max(groups, key=lambda g: (keep[g.key] > LEAST, g.width()), default=None)
+        if widest is None or x - BETWEEN <= WIDTH - MARGIN or keep[widest.key] <= LEAST:
             return
         keep[widest.key] -= 1
 
@@ -244,7 +218,8 @@ def label_width(group: Group) -> float:
 
 def _runs(group: Group, steps: Sequence[Step]) -> list[tuple[int, int]]:
     """Return (first, npages) of the runs of pages to which the same happens in all steps."""
-    history: dict[int, list[object]] = {index: [_initial(group, steps[0].before, index)] for index in _seen(group, steps)}
+    first = steps[0].before
+    history: dict[int, list[object]] = {index: [_initial(group, first, index)] for index in _seen(group, first)}
     breaks = {group.low, group.high}
     for number, step in enumerate(steps):
         for event in (*step.before.running, *step.events):
@@ -261,7 +236,7 @@ def _runs(group: Group, steps: Sequence[Step]) -> list[tuple[int, int]]:
     marks = sorted({*breaks, *(i for i in history), *(i + 1 for i in history)} & set(range(group.low, group.high + 1)))
     runs: list[tuple[int, int]] = []
     previous: object = None
-    for low, high in zip(marks, marks[1:], strict=False):
+    for low, high in pairwise(marks):
         signature = tuple(map(str, history.get(low, ())))
         if runs and signature == previous and low not in breaks:
             runs[-1] = (runs[-1][0], high - runs[-1][0])
@@ -271,9 +246,8 @@ def _runs(group: Group, steps: Sequence[Step]) -> list[tuple[int, int]]:
     return runs
 
 
-def _seen(group: Group, steps: Sequence[Step]) -> set[int]:
-    """Return the pages of the group that have a state of their own before the first step."""
-    scene = steps[0].before
+def _seen(group: Group, scene: Scene) -> set[int]:
+    """Return the pages of the group that have a state of their own."""
     pages: set[int] = set()
     if group.ino in scene.files:
         pages |= set(scene.files[group.ino].pages) | scene.files[group.ino].blocks
@@ -313,28 +287,9 @@ def _pages_named(group: Group, event: ev.Event, step: Step) -> Iterable[int]:
             return
 
 
-def _elide(runs: Sequence[tuple[int, int]], keep: int) -> list[Column]:
-    """Return the columns: runs longer than `keep` pages show their first and last; below 3, fewer runs are kept."""
-    kept = list(runs)
-    merged: tuple[int, int] | None = None
-    most = RUNS_KEPT if keep >= 3 else max(2, RUNS_KEPT + keep - 2)
-    if len(kept) > most:
-        head, tail = most - most // 3, most // 3
-        middle = kept[head : len(kept) - tail]
-        merged = (middle[0][0], sum(n for _, n in middle))
-        kept = [*kept[:head], merged, *kept[len(kept) - tail :]]
-    columns: list[Column] = []
-    for first, npages in kept:
-        if (first, npages) == merged:
-            columns.append(Column(first, npages, mixed=npages > 1))
-        elif npages <= max(keep, 3):
-            columns += [Column(first + i) for i in range(npages)]
-        else:
-            columns += [Column(first), Column(first + 1, npages - 2), Column(first + npages - 1)]
-    return columns
-
-
-def _slots(scenes: Sequence[Scene], groups: Sequence[Group], processes: Sequence[tuple[int, int]]) -> dict[tuple[str, int], list[int]]:
+def _slots(
+    scenes: Sequence[Scene], groups: Sequence[Group], processes: Sequence[tuple[int, int]]
+) -> dict[tuple[str, int], list[int]]:
     """Return, per column that ever has one, the anonymous frames in the order in which they appear there."""
     found: dict[tuple[str, int], list[int]] = {}
     for scene in scenes:
@@ -342,9 +297,11 @@ def _slots(scenes: Sequence[Scene], groups: Sequence[Group], processes: Sequence
             space = scene.spaces.get(mm)
             for area in space.sorted_areas() if space else ():
                 group = next((g for g in groups if _shows(g, area)), None)
-                for addr, pte in space.ptes.items() if space and group else ():
+                if space is None or group is None:
+                    continue
+                for addr, pte in space.ptes.items():
                     if area.start <= addr < area.end and scene.frames.get(pte_pfn(pte)) == "anon":
-                        slots = found.setdefault((group.key, page_index(area, addr)), [])  # type: ignore[union-attr]
+                        slots = found.setdefault((group.key, page_index(area, addr)), [])
                         if pte_pfn(pte) not in slots:
                             slots.append(pte_pfn(pte))
     return found

@@ -115,7 +115,8 @@ def header(step: Step, number: int, total: int) -> tuple[list[str], float]:
 
 def footer(step: Step, y: float) -> list[str]:
     """Return the line below: what the outermost span has cost so far."""
-    return [text(MARGIN, y + 20, f"so far in this {span_name(step)}:", "s"), text(MARGIN + 132, y + 20, totals(step), "b")]
+    opening = f"so far in this {span_name(step)}:"
+    return [text(MARGIN, y + 20, opening, "s"), text(MARGIN + 132, y + 20, totals(step), "b")]
 
 
 def span_name(step: Step) -> str:
@@ -148,7 +149,8 @@ def text_form(step: Step, plan: Layout, number: int = 0, total: int = 0) -> str:
         lines += ["", *_group_text(step, plan, group)]
     for why, n in sorted(ledger.copy_counts(step.records).items()):
         size = ledger.copies(step.records)[why]
-        lines.append(f"{n} thick arrow{'s' if n != 1 else ''}: {size:,} bytes, {ledger.HOP_WORDS[why]}, by the {HOPS[why]}")
+        arrows = words.plural(n, "thick arrow")
+        lines.append(f"{arrows}: {size:,} bytes, {ledger.HOP_WORDS[why]}, by the {HOPS[why]}")
     return "\n".join([*lines, f"so far in this {span_name(step)}: {totals(step)}"])
 
 
@@ -191,5 +193,3 @@ def _cache_letter(scene: Scene, ino: int, index: int) -> str:
     if index not in file.pages:
         return "."
     return "F*" if index in file.dirty else "F" if index in file.uptodate else "e"
-
-

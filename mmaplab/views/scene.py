@@ -110,10 +110,7 @@ class Scene:
     def copy(self) -> Scene:
         """Return a scene that shares nothing that changes."""
         return Scene(
-            {
-                mm: Space(s.mm, s.pid, dict(s.areas), dict(s.ptes), set(s.tables))
-                for mm, s in self.spaces.items()
-            },
+            {mm: Space(s.mm, s.pid, dict(s.areas), dict(s.ptes), set(s.tables)) for mm, s in self.spaces.items()},
             {
                 ino: FileState(
                     f.ino, f.path, f.size, f.fs, dict(f.pages), set(f.uptodate), set(f.dirty), set(f.blocks), f.unlinked

@@ -81,7 +81,8 @@ def cylinder(x: float, y: float, size: float = PAGE, letter: str = "D") -> str:
     lid = f"M{num(x)},{num(top)}A{num(size / 2)},{num(ry)} 0 0 0 {num(x + size)},{num(top)}"
     parts = [path(side + base, fill)]
     if letter:
-        parts += [f'<path d="{lid}" fill="none" class="o"/>', text(x + size / 2, y + size / 2 + 8, letter, "mid h onblue")]
+        parts.append(path(lid, "lid"))
+        parts.append(text(x + size / 2, y + size / 2 + 8, letter, "mid h onblue"))
     return "".join(parts)
 
 
@@ -120,14 +121,15 @@ def arrow(x1: float, y1: float, x2: float, y2: float) -> str:
     return path(f"M{num(x1)},{num(y1)}H{num(back)}", "shaft") + path(head, "head")
 
 
-def torn(x: float, y: float, width: float, height: float) -> str:
-    """Return two torn edges around what is left out."""
-    edges = []
-    for left in (x + 2, x + width - 6):
-        edges.append(f"M{num(left)},{num(y)}")
-        step = height / 6
-        edges += [f"l{num(4 if i % 2 == 0 else -4)},{num(step)}" for i in range(6)]
-    return path("".join(edges), "rule")
+def gap(x: float, y: float, width: float, npages: int, kind: str, size: float = PAGE) -> str:
+    """Return what stands for pages left out, with their count: filled as they are; `mixed` where they differ."""
+    cls = {"none": "none", "absent": "void absent", "mixed": "void rule"}.get(kind, f"{kind} o")
+    ink = {"file": "on", "anon": "on", "zero": "on", "free": "on", "block": "onblue"}.get(kind, "s")
+    step = num(size / 4)
+    right = "".join(f"l{3 if i % 2 == 0 else -3},{step}" for i in range(4))
+    left = "".join(f"l{3 if i % 2 == 0 else -3},-{step}" for i in range(4))
+    d = f"M{num(x + 3)},{num(y)}H{num(x + width - 3)}{right}H{num(x + 3)}{left}Z"
+    return path(d, cls) + text(x + width / 2, y + size / 2 + 4.5, f"×{npages}", f"mid b {ink}")
 
 
 def speech(x: float, y: float, label: str) -> str:

@@ -128,14 +128,13 @@ def _length(records: Sequence[ev.Record], i: int) -> int:
 
 
 def _run(records: Sequence[ev.Record], i: int, kinds: tuple[type[ev.Event], ...], why: str = "") -> int:
-    n = 0
+    n, first = 0, records[i].event if i < len(records) else None
     while i + n < len(records) and isinstance(records[i + n].event, kinds):
         event = records[i + n].event
         if isinstance(event, ev.Copy) and event.why != why:
             break
-        if isinstance(event, ev.PageAlloc) and isinstance(records[i].event, ev.PageAlloc):
-            if event.use != records[i].event.use:  # type: ignore[union-attr]
-                break
+        if isinstance(event, ev.PageAlloc) and isinstance(first, ev.PageAlloc) and event.use != first.use:
+            break
         n += 1
     return n
 
@@ -186,7 +185,8 @@ def step_sentence(group: Sequence[ev.Record], before: Scene, scene: Scene) -> st
         case ev.SetPte():
             return _set(events, scene)
         case ev.ClearPte():
-            return f"{_are(len(events), 'entry')} cleared, from {words.where(before.spaces.get(first.mm), first.addr)} on."
+            place = words.where(before.spaces.get(first.mm), first.addr)
+            return f"{_are(len(events), 'entry')} cleared, from {place} on."
         case ev.CacheDelete() | ev.PageFree():
             gone = sum(isinstance(e, ev.CacheDelete) for e in events)
             what = f"{words.plural(gone, 'page')} leave the page cache; " if gone else ""

@@ -26,9 +26,7 @@ def num(value: float) -> str:
 
 def rect(x: float, y: float, width: float, height: float, cls: str, rx: float = 3) -> str:
     """Return a rectangle with rounded corners."""
-    return (
-        f'<rect x="{num(x)}" y="{num(y)}" width="{num(width)}" height="{num(height)}" rx="{num(rx)}" class="{cls}"/>'
-    )
+    return f'<rect x="{num(x)}" y="{num(y)}" width="{num(width)}" height="{num(height)}" rx="{num(rx)}" class="{cls}"/>'
 
 
 def text(x: float, y: float, content: str, cls: str = "") -> str:

@@ -106,6 +106,7 @@ def css(scope: str = "", colours: dict[str, str] = LIGHT) -> str:
         ".dot": f"fill:{INK}",
         ".inkfill": f"fill:{c['ink']}",
         ".o": f"stroke:{INK};stroke-width:1.4",
+        ".lid": f"fill:none;stroke:{INK};stroke-width:1.4",
         ".ol": f"stroke:{c['ink']};stroke-width:1.4",
         ".absent": f"stroke:{c['ink']};stroke-width:1.4;stroke-dasharray:{DASH['absent']}",
         ".none": f"fill:none;stroke:{c['faint']};stroke-width:1.4;stroke-dasharray:{DASH['none']}",

@@ -229,7 +229,8 @@ def signal(event: ev.Signal, scene: Scene) -> str:
     space = scene.space_of(event.pid)
     page = where(space, event.addr)
     if event.signo == Sig.SIGBUS:
-        why = f"the file has no {page.split(' of ')[0]}" if event.code == BusCode.BUS_ADRERR else "the page cannot be read"
+        missing = f"the file has no {page.split(' of ')[0]}"
+        why = missing if event.code == BusCode.BUS_ADRERR else "the page cannot be read"
         return f"{name}: the area is there, but {why}."
     if event.code == SegvCode.SEGV_MAPERR:
         return f"{name}: there is no area at {event.addr:#x}."

@@ -1,5 +1,4 @@
-// The player: steps through a film (film.py) without asking Python. Also the face of `play`: clicks on a page go back
-// to Python as a message. One plain module, nothing from the network.
+// The player: steps through a film (film.py) without asking Python. One plain module, nothing from the network.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -18,15 +17,10 @@ const CHROME = `
 .mmaplab .count{color:var(--soft);font-size:13px;min-width:6.5em;text-align:right}
 .mmaplab .sum{font-size:13px;margin-top:4px}
 .mmaplab .stale{background:#F0E442;color:#222;padding:3px 8px;border-radius:4px;font-size:13px;margin-bottom:6px}
-.mmaplab .error{border-left:5px solid #D55E00;padding:4px 8px;margin:6px 0;font-size:13px;white-space:pre-wrap}
-.mmaplab .task{font-weight:600;margin-bottom:4px}
-.mmaplab .verdict{font-weight:600;border-left:5px solid #009E73;padding:4px 8px;margin:6px 0}
-.mmaplab .verdict.lost{border-color:#D55E00}
-.mmaplab pre.code{background:var(--key);color:var(--fg);border:1px solid var(--line);border-radius:4px;padding:6px 8px;font-size:13px;margin:6px 0;white-space:pre-wrap;user-select:all}
 .mmaplab svg{width:100%;height:auto;display:block}
-.mmaplab svg [data-addr].hot{cursor:pointer}
-.mmaplab svg [data-addr].hot:focus-visible{outline:3px solid #0072B2}
-.mmaplab svg .lit>*:first-child{stroke:#CC79A7;stroke-width:3.5;stroke-dasharray:none}
+.mmaplab svg .zigzag,.mmaplab svg .shaft,.mmaplab svg .head,.mmaplab svg .now,.mmaplab svg text{pointer-events:none}
+.mmaplab svg [data-area]>text{pointer-events:auto}
+.mmaplab svg .lit>:is(.o,.ol,.none,.absent,.bracket){stroke:#CC79A7;stroke-width:3.5;stroke-dasharray:none}
 .mmaplab .keys{color:var(--soft);font-size:12px}
 .mmaplab .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 `;
@@ -184,71 +178,4 @@ function renderPlayer({ model, el }) {
   return () => { stop(); release(); model.off("change:stale", mark); };
 }
 
-// A game: every click is a real call on the simulated process, made by Python, which answers with a new picture.
-function renderPlay({ model, el }) {
-  const [root, release] = shell(el);
-  root.setAttribute("aria-label", "play: click a page to load from it or to store to it");
-  root.append(make("style", {}, model.get("styles")));
-  const task = make("div", { class: "task" });
-  const bar = make("div", { class: "bar", role: "toolbar", "aria-label": "actions" });
-  const say = make("div", { class: "say", role: "status" });
-  const verdict = make("div", { class: "verdict", role: "status" });
-  const error = make("div", { class: "error", role: "alert" });
-  const picture = make("div");
-  const code = make("pre", { class: "code", "aria-label": "the calls made so far, to copy" });
-  root.append(task, bar, say, verdict, error, picture, code);
-  let mode = "load";
-  const modes = ["load", "store"].map((kind) => button(bar, kind, `a click on a page is a ${kind}`, () => {
-    mode = kind;
-    modes.forEach((node) => node.setAttribute("aria-pressed", String(node.textContent === kind)));
-  }, kind === "load"));
-  const actions = model.get("actions").map((label, i) => button(bar, label, label, () => model.send({ do: "action", which: i })));
-  button(bar, "start again", "start again", () => model.send({ do: "reset" }));
-  const left = make("span", { class: "count" });
-  bar.append(left);
-
-  function click(node) {
-    if (model.get("state").over) return;
-    model.send({ do: mode, addr: node.dataset.addr, pid: Number(node.dataset.pid) });
-  }
-  function draw() {
-    const state = model.get("state");
-    const film = JSON.parse(state.film);
-    const screen = new Screen(film);
-    screen.goto(film.steps.length - 1);
-    picture.replaceChildren(screen.svg);
-    linkHover(screen.svg);
-    const seen = new Set();
-    screen.svg.querySelectorAll('[data-addr]').forEach((node) => {
-      node.classList.add("hot");
-      if (seen.has(node.dataset.addr + ":" + node.dataset.pid)) return;
-      seen.add(node.dataset.addr + ":" + node.dataset.pid);
-      node.setAttribute("tabindex", state.over ? "-1" : "0");
-      node.setAttribute("role", "button");
-      node.setAttribute("aria-label", `page at ${node.dataset.addr} of process ${node.dataset.pid}`);
-    });
-    screen.svg.setAttribute("role", "group");
-    screen.svg.setAttribute("aria-label", state.say);
-    task.textContent = model.get("task");
-    say.textContent = state.say;
-    left.textContent = state.left < 0 ? `${state.calls} calls` : `${state.left} of ${state.limit} calls left`;
-    code.textContent = state.code;
-    error.textContent = state.error;
-    error.style.display = state.error ? "" : "none";
-    verdict.textContent = state.verdict;
-    verdict.classList.toggle("lost", state.over && !state.won);
-    verdict.style.display = state.verdict ? "" : "none";
-    [...modes, ...actions].forEach((node) => { node.disabled = state.over; });
-    root.dataset.calls = state.calls;
-  }
-  picture.addEventListener("click", (event) => { const node = event.target.closest("[data-addr]"); if (node) click(node); });
-  picture.addEventListener("keydown", (event) => {
-    const node = event.target.closest("[data-addr]");
-    if (node && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); event.stopPropagation(); click(node); }
-  });
-  model.on("change:state", draw);
-  draw();
-  return () => { release(); model.off("change:state", draw); };
-}
-
-export default { render: (context) => (context.model.get("kind") === "play" ? renderPlay(context) : renderPlayer(context)) };
+export default { render: renderPlayer };

@@ -27,11 +27,10 @@ MOST_STEPS = 400
 """Steps that one player holds; a longer trace is to be cut with `last`."""
 
 
-class Player(anywidget.AnyWidget):
+class Player(anywidget.AnyWidget):  # type: ignore[misc]
     """A player of one trace; `steps` are its steps, `still(k)` is its k-th as a picture (from 1)."""
 
     _esm = Path(__file__).parent / "player.js"
-    kind = traitlets.Unicode("player").tag(sync=True)
     film = traitlets.Unicode().tag(sync=True)
     styles = traitlets.Unicode().tag(sync=True)
     start = traitlets.Int(0).tag(sync=True)
@@ -55,13 +54,14 @@ class Player(anywidget.AnyWidget):
 
     def refresh(self) -> bool:
         """Compare with the kernel; returns whether the player is stale now."""
-        self.stale = _length(self._source) != self._length
-        return self.stale
+        gone_on = _length(self._source) != self._length
+        self.stale = gone_on
+        return gone_on
 
 
 def watch(widget: Player) -> None:
     """Look after every cell whether the kernel has gone on since; ends with the widget, or once it is stale."""
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     if shell is None:
         return
     kept = weakref.ref(widget)

@@ -39,3 +39,10 @@ def solutions() -> dict[str, str]:
 def points(result: dict) -> dict[str, int]:
     """Return the points of a result, by question."""
     return {question["key"]: question["points"] for question in result["questions"]}
+
+
+def corpus(name: str) -> list[tuple[list[str], str]]:
+    """Return the sections of a file beside this one: the words of each heading, and the source below it."""
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    sections = [section.partition("\n") for section in text.split("\n=== ")[1:]]
+    return [([word.strip() for word in head.split("|")], source.strip() + "\n") for head, _, source in sections]

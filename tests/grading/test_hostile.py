@@ -15,12 +15,9 @@ from mmaplab.grading.bulk import grade_all
 from mmaplab.grading.runner import Grader
 from mmaplab.grading.sandbox import Limits
 
-from .helpers import KEYS, MASTER, ROOT, cell_named, notebook, points, solutions, submission
+from .helpers import KEYS, MASTER, ROOT, corpus, points, solutions, submission
 
 FULL = {"fault-recall": 4, "fault-bill": 7, "fault-window": 8, "fault-bug": 5, "fault-exact": 4}
-NO_WINDOW = FULL | {"fault-window": 0}
-NO_RECALL = FULL | {"fault-recall": 0}
-NO_EXACT = FULL | {"fault-exact": 0}
 Grade = Callable[[bytes], dict]
 
 
@@ -31,56 +28,12 @@ def grade(grader: Grader) -> Grade:
     return lambda data: hasty.grade(data, "hostile.ipynb")
 
 
-def inside(function: str) -> str:
-    """Return a do_fault_around that does something else."""
-    return f"def do_fault_around(vmf):\n    {function}\n"
-
-
-CELLS = [
-    ("fault-recall", "always equal", NO_RECALL, "class E:\n    __eq__ = lambda *a: True\nfirst_pass = shifted = second_pass = E()", "object of type E"),
-    ("fault-recall", "an int of its own kind", NO_RECALL, "class I(int):\n    __eq__ = lambda *a: True\n    __index__ = lambda s: 5\nfirst_pass = shifted = second_pass = I(5)", "expected [0, 16, 32], came 5"),
-    ("fault-recall", "a list that holds itself", NO_RECALL, "first_pass = []\nfirst_pass.append(first_pass)\nshifted = second_pass = first_pass", "nested more than"),
-    ("fault-recall", "a text of 100 MB", NO_RECALL, "first_pass = shifted = second_pass = 'x' * 10**8", "handed over more than"),
-    ("fault-recall", "a number of many digits", NO_RECALL, "first_pass = shifted = second_pass = 10**10000", "gave no answer"),
-    ("fault-recall", "nan", NO_RECALL, "first_pass = shifted = second_pass = float('nan')", "NaN"),
-    ("fault-window", "os._exit in the cell", NO_WINDOW, "import os; os._exit(0)", "ended its process with status 0"),
-    ("fault-window", "sys.exit in the cell", NO_WINDOW, "import sys; sys.exit()", "SystemExit"),
-    ("fault-window", "SIGSEGV in the cell", NO_WINDOW, "import ctypes; ctypes.string_at(0)", "died of SIGSEGV"),
-    ("fault-window", "SIGSEGV in the function", NO_WINDOW, inside("import ctypes; ctypes.string_at(0)"), "died of SIGSEGV"),
-    ("fault-window", "SIGBUS", NO_WINDOW, "import mmap, os\nf = open('/tmp/f', 'w+b'); f.write(bytes(8192)); f.flush()\nm = mmap.mmap(f.fileno(), 8192)\nos.ftruncate(f.fileno(), 0)\nm[5000]", "died of SIGBUS"),
-    ("fault-window", "SIGKILL", NO_WINDOW, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "died of SIGKILL"),
-    ("fault-window", "kills its parent", NO_WINDOW, "import os, signal; os.kill(os.getppid(), signal.SIGKILL); os._exit(1)", "did not run"),
-    ("fault-window", "kills all it can", NO_WINDOW, "import os, signal; os.kill(-1, signal.SIGKILL); os._exit(1)", "did not run"),
-    ("fault-window", "an endless loop in the cell", NO_WINDOW, "while True: pass", "did not come to an end within"),
-    ("fault-window", "an endless loop in the function", NO_WINDOW, inside("while True: pass"), "did not come to an end within"),
-    ("fault-window", "a loop that ignores signals", NO_WINDOW, "import signal\nfor s in range(1, 65):\n    try: signal.signal(s, signal.SIG_IGN)\n    except (OSError, ValueError): pass\nwhile True: pass", "did not come to an end within"),
-    ("fault-window", "sleeps for ever", NO_WINDOW, "import time; time.sleep(10**6)", "did not come to an end within"),
-    ("fault-window", "a fork bomb", NO_WINDOW, "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", ""),
-    ("fault-window", "children that stay", NO_WINDOW, "import os, time\nfor _ in range(10):\n    if os.fork() == 0:\n        os.setsid(); time.sleep(10**6)\nos._exit(3)", "status 3"),
-    ("fault-window", "gigabytes of memory", NO_WINDOW, "x = bytearray(1 << 34)", "MemoryError"),
-    ("fault-window", "gigabytes of memory, bit by bit", NO_WINDOW, "x = []\nwhile True: x.append(bytearray(1 << 24))", ""),
-    ("fault-window", "gigabytes of output", NO_WINDOW, "import sys, os\nfor _ in range(150): print('x' * 10**6); os.write(1, b'y' * 10**6)", "not there"),
-    ("fault-window", "gigabytes of files", NO_WINDOW, "for i in range(10**6): open(f'/tmp/{i}', 'wb').write(bytes(1 << 20))", "OSError"),
-    ("fault-window", "deep recursion", NO_WINDOW, inside("return do_fault_around(vmf)"), "RecursionError"),
-    ("fault-window", "closes every descriptor", NO_WINDOW, "import os; os.closerange(0, 1024)", ""),
-    ("fault-window", "speaks out of turn", NO_WINDOW, "import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'{\"seen\": []}\\n{\"began\": 4}\\n{\"ended\": 0}\\n[1]\\n' * 50)\n    except OSError: pass", ""),
-    ("fault-window", "reads the reference's text", NO_WINDOW, "import inspect, mmaplab.sim.filefault as f\nexec(inspect.getsource(f.do_fault_around), vars(f))\ndo_fault_around = f.do_fault_around", "differs from the reference"),
-    ("fault-window", "takes the kernel's own", NO_WINDOW, "from mmaplab.sim.kernel import REFERENCE\ndo_fault_around = REFERENCE.do_fault_around", "differs from the reference"),
-    ("fault-window", "patches the kernel", NO_WINDOW, "import mmaplab.sim.kernel as k\nk.fill_slots = lambda slots: k.REFERENCE\ndef do_fault_around(vmf): return 0", "differs from the reference"),
-    ("fault-window", "patches the observer", NO_WINDOW, "import mmaplab.grading.observe as o\no.observe = lambda *a: []\ndef do_fault_around(vmf): return 0", "differs from the reference"),
-    ("fault-recall", "patches the comparison", NO_RECALL, "import mmaplab.grading.plain as p, mmaplab.grading.judge as j\np.same = j.same = lambda a, b: True\nj.judge = j.judge_value = lambda *a: True\nfirst_pass = shifted = second_pass = [1]", "came [1]"),
-    ("fault-recall", "patches the built-ins", NO_RECALL, "import builtins\nbuiltins.isinstance = lambda *a: True\nbuiltins.len = lambda a: 0\nfirst_pass = shifted = second_pass = [1]", ""),
-    ("fault-recall", "a false mmaplab", NO_RECALL, "import sys, types\nsys.modules['mmaplab'] = sys.modules['mmaplab.grading'] = types.ModuleType('mmaplab')\nfirst_pass = shifted = second_pass = [1]", "came [1]"),
-    ("fault-exact", "a program without end", NO_EXACT, "def ten_faults(p):\n    while True: p.faults()", "EndlessProgram"),
-    ("fault-exact", "a program of terabytes", NO_EXACT, "def ten_faults(p):\n    a = p.mmap(0, 1 << 45, 3, 0x4022)\n    p.mlock(a, 1 << 45)", ""),
-    ("fault-exact", "calls that are none", NO_EXACT, "import sys\nsys.modules['__main__'].SERVICES['record'] = lambda *a: {'calls': [['kernel', 'close', [], []], ['p', '__class__', [], []]]}\ndef ten_faults(p): pass", "is not a call of a process"),
-    ("fault-exact", "forged costs", NO_EXACT, "import sys\nsys.modules['__main__'].SERVICES['record'] = lambda *a: {'calls': [], 'minor': 10, 'major': 0}\ndef ten_faults(p): pass", "makes no call"),
-]
+CELLS = [(key, name, says, source) for (key, name, says), source in corpus("hostile.txt")]
 LOOKS_AROUND = """
 import glob, json, os, socket
 places = [p for p in glob.glob("/*") if p not in ("/proc", "/usr", "/lib")]
-found = [f for p in places for _, _, files in os.walk(p) for f in files if f.endswith(".ipynb") or f == "answers.py"]
-homes = [p for p in ("/root/.ssh", "/home") if os.path.exists(p) and os.listdir(p)]
+found = [f for p in places for _, _, files in os.walk(p) for f in files if f == "05_the_page_fault.ipynb"]
+homes = [p for p in glob.glob("/home/*") + glob.glob("/*/.ssh")]
 try:
     socket.create_connection(("127.0.0.1", 22), timeout=0.3); network = "open"
 except ConnectionRefusedError: network = "no server"
@@ -97,10 +50,10 @@ shifted, second_pass = [], 0
 """
 
 
-@pytest.mark.parametrize(("key", "name", "expected", "source", "says"), CELLS, ids=[f"{c[0]}: {c[1]}" for c in CELLS])
-def test_a_hostile_answer_loses_its_own_points_only(grade: Grade, key: str, name: str, expected: dict, source: str, says: str) -> None:
+@pytest.mark.parametrize(("key", "name", "says", "source"), CELLS, ids=[f"{key}: {name}" for key, name, _, _ in CELLS])
+def test_a_hostile_answer_loses_its_own_points_only(grade: Grade, key: str, name: str, says: str, source: str) -> None:
     result = grade(submission({**solutions(), key: source}))
-    assert points(result) == expected
+    assert points(result) == FULL | {key: 0}
     text = json.dumps(next(q for q in result["questions"] if q["key"] == key), ensure_ascii=False)
     assert says in text
     assert str(ROOT) not in text
@@ -137,7 +90,7 @@ def without(*grade_ids: str) -> Callable[[list], None]:
 
 def test_a_deleted_answer_loses_its_points_only(grade: Grade) -> None:
     result = grade(edited(without("fault-window-answer")))
-    assert points(result) == NO_WINDOW
+    assert points(result) == FULL | {"fault-window": 0}
     assert any("missing" in note for note in result["notes"])
 
 
@@ -147,7 +100,9 @@ def test_deleted_checks_and_given_cells_lose_nothing(grade: Grade) -> None:
 
 def test_an_answer_that_stands_twice_counts_as_it_ran_last(grade: Grade) -> None:
     def double(cells: list) -> None:
-        at = next(i for i, c in enumerate(cells) if c["metadata"].get("nbgrader", {}).get("grade_id") == "fault-bill-answer")
+        at = next(
+            i for i, c in enumerate(cells) if c["metadata"].get("nbgrader", {}).get("grade_id") == "fault-bill-answer"
+        )
         wrong = copy.deepcopy(cells[at])
         wrong["source"] = "faults = [0]; copied = 1"
         cells.insert(at, wrong)
@@ -169,7 +124,7 @@ def test_changed_points_and_checks_change_nothing(grade: Grade) -> None:
                 cell["source"] = "first_pass = shifted = second_pass = 1"
 
     result = grade(edited(cheat))
-    assert points(result) == NO_RECALL
+    assert points(result) == FULL | {"fault-recall": 0}
     assert result["max"] == 28
     assert sum("was changed" in note for note in result["notes"]) == 5
 
@@ -198,22 +153,31 @@ def test_stripped_metadata_lose_nothing(grade: Grade) -> None:
 
 # ---------------------------------------------------------------- files
 
-RIGHT = submission
 FILES = [
     ("broken JSON", lambda: b'{"cells": [', "not JSON"),
     ("empty", lambda: b"", "empty"),
     ("a list", lambda: b"[1, 2]", "no notebook"),
     ("no cells", lambda: b'{"metadata": {}}', "no list of cells"),
-    ("cells of other kinds", lambda: b'{"cells": [1, null, {"cell_type": 3, "metadata": [], "source": {}}]}', "no cell of an exercise"),
+    (
+        "cells of other kinds",
+        lambda: b'{"cells": [1, null, {"cell_type": 3, "metadata": [], "source": {}}]}',
+        "no cell of an exercise",
+    ),
     ("binary", lambda: bytes(range(256)) * 100, "not JSON"),
     ("nested", lambda: b"[" * 200_000, "nested too deep"),
     ("too large", lambda: b" " * (21 << 20), "20 MiB"),
-    ("another notebook", lambda: json.dumps({"cells": [{"cell_type": "code", "metadata": {}, "source": "1"}]}).encode(), "another notebook"),
+    (
+        "another notebook",
+        lambda: json.dumps({"cells": [{"cell_type": "code", "metadata": {}, "source": "1"}]}).encode(),
+        "another notebook",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("name", "data", "says"), FILES, ids=[f[0] for f in FILES])
-def test_a_file_that_is_no_notebook_gets_a_sentence(grade: Grade, name: str, data: Callable[[], bytes], says: str) -> None:
+def test_a_file_that_is_no_notebook_gets_a_sentence(
+    grade: Grade, name: str, data: Callable[[], bytes], says: str
+) -> None:
     result = grade(data())
     assert says in result["broken"]
     assert result["points"] == 0

@@ -1,0 +1,31 @@
+"""The pair of a live Linux kernel and the simulator that is set up as this machine is."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from mmaplab.fuzz.pair import Pair
+from mmaplab.lab import NotAvailable
+from mmaplab.real import LinuxKernel
+from mmaplab.real.probe import measured
+from mmaplab.sim import KernelConfig
+
+
+def live_pair(file_system: str, directory: Path | None = None) -> Pair:
+    """Return a pair whose files are on this file system, in `directory` or where one is found.
+
+    Raises NotAvailable where there is no live kernel, or no directory on that file system.
+    """
+    if os.environ.get("MMAPLAB_LIVE") == "off":
+        raise NotAvailable("the live kernel is switched off (MMAPLAB_LIVE=off)")
+    usual = ["/dev/shm"] if file_system == "tmpfs" else [tempfile.gettempdir(), str(Path.cwd()), "/var/tmp"]
+    for candidate in [str(directory)] if directory else usual:
+        if not os.path.isdir(candidate):
+            continue
+        kernel = LinuxKernel(candidate)
+        if kernel.file_system == file_system:
+            return Pair(kernel, KernelConfig.of_this_machine(measured(kernel.directory)))
+        kernel.close()
+    raise NotAvailable(f"no directory on {file_system} was found: give one with --directory")

@@ -1,0 +1,194 @@
+"""What this machine's kernel does, measured with a few pages in a live process; as fields of `KernelConfig`.
+
+Every function takes a fresh process and cleans up nothing: the process is thrown away afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+from mmaplab.constants import PAGE_SIZE, PMD_SIZE, Madv, Map, Mremap, Open, Prot
+from mmaplab.real import files, procfs
+from mmaplab.real.kernel import LinuxKernel
+from mmaplab.real.process import LinuxProcess
+
+READ_WRITE = Prot.PROT_READ | Prot.PROT_WRITE
+PRIVATE = Map.MAP_PRIVATE | Map.MAP_ANONYMOUS
+ARENA = 0x30_0000_0000
+"""A multiple of 2 MiB in an unused part of the address space."""
+FIXED_SHARED = Map.MAP_SHARED | Map.MAP_FIXED
+CAP_IPC_LOCK, CAP_SYS_RAWIO = 14, 17
+Values = dict[str, int | float | bool | str]
+
+
+def machine(kernel: LinuxKernel) -> Values:
+    """Return what is known of this machine, by the names of `KernelConfig`'s fields."""
+    values: Values = {
+        "page_size": kernel.page_size,
+        "mmap_base": kernel.mmap_base,
+        "file_system": "tmpfs" if kernel.file_system == "tmpfs" else "ext4",
+        "cpus": len(os.sched_getaffinity(0)),
+    }
+    values |= by_version(release())
+    values |= from_proc()
+    values |= readahead_of(kernel.directory)
+    values |= measure(kernel)
+    return values
+
+
+def measure(kernel: LinuxKernel) -> Values:
+    """Measure what can be measured; what fails is left out, and the profile's value holds."""
+    values: Values = {}
+    for measurement in (fault_around, alignment_of_anonymous, moves_several, merges_unfaulted):
+        values |= _in_process(kernel, measurement)
+    if kernel.file_system == "ext4":
+        values |= _in_process(kernel, alignment_of_files)
+        window = int(values.get("fault_around_bytes", 65536)) // PAGE_SIZE
+        values |= _in_process(kernel, lambda p: whole_folios(p, window))
+    else:
+        values["large_folios"] = False
+    return values
+
+
+def _in_process(kernel: LinuxKernel, measurement: Callable[[LinuxProcess], Values]) -> Values:
+    process = kernel.spawn()
+    try:
+        return measurement(process)
+    except OSError:
+        return {}
+    finally:
+        process.exit()
+
+
+def release() -> tuple[int, int]:
+    """Return the (major, minor) version of the kernel."""
+    found = re.match(r"(\d+)\.(\d+)", platform.release())
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def by_version(version: tuple[int, int]) -> Values:
+    """Return what changed with a version of Linux and is not measured here."""
+    return {
+        "eof_quirk": version >= (6, 18),
+        "map_whole_folio": version >= (6, 18),
+        "large_folios": version >= (6, 16),
+        "ra_align_end": version >= (6, 16),
+        "pt_reclaim": version >= (6, 14),
+        "async_hit_is_minor": version >= (6, 4),
+    }
+
+
+def from_proc() -> Values:
+    """Return what /proc tells: limits, rights, memory."""
+    values: Values = {}
+    for field, name in (("max_map_count", "max_map_count"), ("overcommit_memory", "overcommit_memory")):
+        values |= _number(f"/proc/sys/vm/{name}", field, 1)
+    values |= _number("/proc/sys/vm/mmap_min_addr", "mmap_min_addr", 1)
+    values |= _number("/proc/sys/vm/dirty_expire_centisecs", "dirty_expire_seconds", 0.01)
+    values |= _number("/proc/sys/vm/dirty_writeback_centisecs", "flush_tick_seconds", 0.01)
+    memory = procfs.parse_counters(Path("/proc/meminfo").read_text())
+    values["commit_limit_bytes"] = memory["MemTotal"] + memory.get("SwapTotal", 0)
+    rights = int(re.findall(r"CapEff:\s*([0-9a-f]+)", Path("/proc/self/status").read_text())[0], 16)
+    values["cap_ipc_lock"] = bool(rights >> CAP_IPC_LOCK & 1)
+    values["cap_sys_rawio"] = bool(rights >> CAP_SYS_RAWIO & 1)
+    for field in ("memlock", "as", "data"):
+        values[f"rlimit_{field}"] = resource.getrlimit(getattr(resource, f"RLIMIT_{field.upper()}"))[0] % 2**64
+    values["exec_only_readable"] = " ospke" not in Path("/proc/cpuinfo").read_text()
+    return values
+
+
+def _number(path: str, field: str, unit: float) -> Values:
+    try:
+        value = int(Path(path).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {field: value if unit == 1 else value * unit}
+
+
+def readahead_of(directory: str) -> Values:
+    """Return the readahead window and the largest request of the device below a directory, in pages, from sysfs."""
+    device = files.file_system_of(directory).device
+    block = Path(f"/sys/dev/block/{device}").resolve()
+    queues = [block / "queue", block.parent / "queue", Path(f"/sys/class/bdi/{device}")]
+    values: Values = {}
+    for field, name in (("ra_pages", "read_ahead_kb"), ("io_pages", "max_sectors_kb")):
+        for queue in queues:
+            found = _number(str(queue / name), field, 1)
+            if found:
+                values[field] = int(found[field]) // 4
+                break
+    return values
+
+
+# ---------------------------------------------------------------- measured
+
+
+def fault_around(p: LinuxProcess) -> Values:
+    """One load of a page amid 512 cached ones of a file in memory: how many entries does it set?"""
+    fd = p.memfd_create("fault-around")
+    for _ in range(512):
+        p.write(fd, b"x" * PAGE_SIZE)
+    a = p.mmap(ARENA, PMD_SIZE, Prot.PROT_READ, FIXED_SHARED, fd)
+    p.load(a + 256 * PAGE_SIZE)
+    return {"fault_around_bytes": sum(map(bool, p.pagemap(a, PMD_SIZE))) * PAGE_SIZE}
+
+
+def whole_folios(p: LinuxProcess, window: int) -> Values:
+    """A file written in one piece of 2 MiB, and one load: are more pages mapped than the window has?"""
+    fd = p.open("folios", Open.O_RDWR | Open.O_CREAT)
+    try:
+        p.write(fd, b"x" * PMD_SIZE)
+        p.write(fd, b"x" * PMD_SIZE)
+        a = p.mmap(ARENA, 2 * PMD_SIZE, Prot.PROT_READ, FIXED_SHARED, fd)
+        p.load(a + 256 * PAGE_SIZE)
+        whole = sum(map(bool, p.pagemap(a, PMD_SIZE))) > window
+    finally:
+        p.unlink("folios")
+    return {"map_whole_folio": True, "large_folios": True} if whole else {"map_whole_folio": False}
+
+
+def alignment_of_anonymous(p: LinuxProcess) -> Values:
+    """Un-hinted mappings of 4 MiB, and of a page more: do they start on 2 MiB?"""
+    p.mmap(0, PAGE_SIZE, Prot.PROT_NONE, PRIVATE | Map.MAP_NORESERVE)
+    multiple = p.mmap(0, 2 * PMD_SIZE, Prot.PROT_NONE, PRIVATE | Map.MAP_NORESERVE)
+    p.mmap(0, PAGE_SIZE, Prot.PROT_NONE, PRIVATE | Map.MAP_NORESERVE)
+    larger = p.mmap(0, 2 * PMD_SIZE + PAGE_SIZE, Prot.PROT_NONE, PRIVATE | Map.MAP_NORESERVE)
+    if larger % PMD_SIZE == 0:
+        return {"thp_align_anon": "larger"}
+    return {"thp_align_anon": "multiple" if multiple % PMD_SIZE == 0 else "never"}
+
+
+def alignment_of_files(p: LinuxProcess) -> Values:
+    """An un-hinted mapping of 4 MiB of a file: does it start on 2 MiB?"""
+    fd = p.open("aligned", Open.O_RDWR | Open.O_CREAT)
+    try:
+        p.ftruncate(fd, 2 * PMD_SIZE)
+        p.mmap(0, PAGE_SIZE, Prot.PROT_NONE, PRIVATE)
+        return {"thp_align_file": p.mmap(0, 2 * PMD_SIZE, Prot.PROT_READ, Map.MAP_SHARED, fd) % PMD_SIZE == 0}
+    finally:
+        p.unlink("aligned")
+
+
+def moves_several(p: LinuxProcess) -> Values:
+    """Two areas, moved by one mremap."""
+    a = p.mmap(ARENA, 2 * PAGE_SIZE, READ_WRITE, PRIVATE | Map.MAP_FIXED)
+    p.mprotect(a, PAGE_SIZE, Prot.PROT_READ)
+    try:
+        p.mremap(a, 2 * PAGE_SIZE, 2 * PAGE_SIZE, Mremap.MREMAP_MAYMOVE | Mremap.MREMAP_FIXED, a + PMD_SIZE)
+    except OSError:
+        return {"mremap_multi": False}
+    return {"mremap_multi": True}
+
+
+def merges_unfaulted(p: LinuxProcess) -> Values:
+    """An area with a page of its own gets the flags of a neighbour that has none: one area or two?"""
+    a = p.mmap(ARENA, 2 * PAGE_SIZE, READ_WRITE, PRIVATE | Map.MAP_FIXED)
+    p.madvise(a, PAGE_SIZE, Madv.MADV_DONTFORK)
+    p.store(a + PAGE_SIZE, b"x")
+    p.madvise(a + PAGE_SIZE, PAGE_SIZE, Madv.MADV_DONTFORK)
+    return {"merge_unfaulted": len(p.maps()) == 1}

@@ -1,0 +1,91 @@
+"""What Linux says of this very process: its areas, its page-table entries, its input and output.
+
+    maps()                  the areas                     smaps(), rollup()   how much of them is in memory, and how
+    residency(m)            pages in the page cache       pagemap(m)          pages in the page table
+    io_counters()           bytes asked for, bytes read from the disk
+
+`m` is a `FileMapping`, an `mmap.mmap`, a NumPy array, or an address with a length in bytes. Each raises NotAvailable
+where there is no live Linux.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import Any
+
+from mmaplab.constants import PAGE_SIZE
+from mmaplab.interface import MapsEntry
+from mmaplab.real import libc, procfs
+from mmaplab.real.mapping import FileMapping
+
+Span = FileMapping | mmap.mmap | int | Any
+
+
+def maps() -> list[MapsEntry]:
+    """Return the areas of this process; /proc/self/maps, fs/proc/task_mmu.c: show_map_vma."""
+    return procfs.parse_maps(_text("/proc/self/maps"))
+
+
+def smaps() -> list[procfs.SmapsEntry]:
+    """Return the areas with their sizes in bytes (`Rss`, `Private_Dirty`, ...); fs/proc/task_mmu.c: show_smap."""
+    return procfs.parse_smaps(_text("/proc/self/smaps"))
+
+
+def rollup() -> dict[str, int]:
+    """Return the sums of `smaps` over all areas, in bytes; fs/proc/task_mmu.c: show_smaps_rollup."""
+    return procfs.parse_smaps(_text("/proc/self/smaps_rollup"))[0].sizes
+
+
+def io_counters() -> dict[str, int]:
+    """Return what this process has read and written; fs/proc/base.c: do_io_accounting.
+
+    `rchar`, `wchar`: bytes asked for by read and write; `syscr`, `syscw`: calls; `read_bytes`, `write_bytes`: bytes
+    fetched from the disk and pages made dirty, through mappings too.
+    """
+    return procfs.parse_counters(_text("/proc/self/io"))
+
+
+def residency(mapping: Span, length: int | None = None) -> list[bool]:
+    """Return for each page whether it is in memory, mapped here or not; mincore(2), mm/mincore.c: do_mincore.
+
+    For a file that is somebody else's and read-only, Linux answers True for every page (since 5.2).
+    """
+    libc.require_linux()
+    address, size = span(mapping, length)
+    first = address - address % PAGE_SIZE
+    return libc.page_residency(first, address + size - first)
+
+
+def pagemap(mapping: Span, length: int | None = None) -> list[bool]:
+    """Return for each page whether the page table has an entry for it; fs/proc/task_mmu.c: pagemap_read."""
+    return [entry.present for entry in page_entries(mapping, length)]
+
+
+def page_entries(mapping: Span, length: int | None = None) -> list[procfs.PageEntry]:
+    """Return all that /proc/self/pagemap says of each page: present, of a file, swapped, exclusive."""
+    libc.require_linux()
+    address, size = span(mapping, length)
+    first, last = address // PAGE_SIZE, -(-(address + size) // PAGE_SIZE)
+    with open("/proc/self/pagemap", "rb", buffering=0) as file:
+        file.seek(first * 8)
+        return procfs.parse_pagemap(file.read((last - first) * 8) or b"")
+
+
+def span(mapping: Span, length: int | None = None) -> tuple[int, int]:
+    """Return (address, bytes) of a mapping, an array, or an address given with its length; raises TypeError."""
+    if isinstance(mapping, FileMapping):
+        return mapping.address, mapping.length if length is None else length
+    if isinstance(mapping, int):
+        if length is None:
+            raise TypeError(f"an address ({mapping:#x}) needs a length in bytes beside it")
+        return mapping, length
+    import numpy
+
+    array = numpy.frombuffer(mapping, dtype=numpy.uint8) if not isinstance(mapping, numpy.ndarray) else mapping
+    return array.ctypes.data, array.nbytes if length is None else length
+
+
+def _text(path: str) -> str:
+    libc.require_linux()
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        return file.read()
