@@ -42,7 +42,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def notice_dead_kernels() -> None:
     """Let nbval see within a second that a kernel died; it would wait for the cell's whole time limit."""
     try:
-        from nbval.kernel import RunningKernel
+        from nbval.kernel import RunningKernel  # type: ignore[import-untyped]
     except ImportError:
         return
     await_reply = RunningKernel.await_reply

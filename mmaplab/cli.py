@@ -77,4 +77,5 @@ def usage() -> str:
     """Return the list of subcommands."""
     rows = [f"  {name:9} {command.__doc__}" for name, command in COMMANDS.items()]
     title = "mmaplab: how Linux memory mapping works, on a simulated and on the live kernel"
-    return "\n".join([title, "", "usage: mmaplab SUBCOMMAND [options]   (--help after a subcommand says more)", "", *rows])
+    use = "usage: mmaplab SUBCOMMAND [options]   (mmaplab SUBCOMMAND --help says more)"
+    return "\n".join([title, "", use, "", *rows])

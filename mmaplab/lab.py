@@ -131,5 +131,5 @@ def _short(value: Value) -> str:
     if isinstance(value, list) and len(value) > 12:
         return f"[{', '.join(map(str, value[:6]))}, ... {', '.join(map(str, value[-2:]))}] ({len(value)} values)"
     if isinstance(value, float):
-        return f"{value:,.3g}"
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)

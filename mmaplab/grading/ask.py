@@ -55,12 +55,16 @@ class Child:
         """Is it of no use any more?"""
         return bool(self._dead)
 
-    def ask(self, request: Reply) -> Reply:
-        """Send a request (none where it is empty) and return the next reply. Raises Died, from then on every time."""
+    def ask(self, request: Reply, seconds: float | None = None) -> Reply:
+        """Send a request (none where it is empty) and return the next reply. Raises Died, from then on every time.
+
+        It may take `seconds`, by default those of the child.
+        """
         if self._dead:
             raise Died(self._dead)
         try:
-            reply = from_json(self._exchange(json.dumps(request).encode() + b"\n" if request else b""))
+            line = json.dumps(request).encode() + b"\n" if request else b""
+            reply = from_json(self._exchange(line, seconds or self.seconds))
         except (NotPlain, Died) as error:
             self.give_up(str(error))
         if not isinstance(reply, dict):
@@ -69,8 +73,8 @@ class Child:
             raise Died(tell_status(int(str(reply["ended"]))))
         return reply
 
-    def _exchange(self, line: bytes) -> bytes:
-        deadline = time.monotonic() + self.seconds
+    def _exchange(self, line: bytes, seconds: float) -> bytes:
+        deadline = time.monotonic() + seconds
         while line:
             self._until(deadline, [], [self._requests])
             try:
@@ -93,7 +97,7 @@ class Child:
     def _until(self, deadline: float, reading: list[int], writing: list[int]) -> None:
         ready = select.select(reading, writing, [], max(0.0, deadline - time.monotonic()))
         if not ready[0] and not ready[1]:
-            raise Died(f"it did not come to an end within {self.seconds:g} seconds")
+            raise Died("it did not come to an end in time")
 
     def _how_it_ended(self) -> str:
         status = self._wait(2.0)
@@ -223,7 +227,7 @@ def started(command: Callable[[int, int], Sequence[str]], seconds: float, **opti
 
     def wait(timeout: float) -> int | None:
         try:
-            return process.wait(timeout)
+            return int(process.wait(timeout))
         except subprocess.TimeoutExpired:
             return None
 

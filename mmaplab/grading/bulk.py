@@ -110,8 +110,8 @@ def choose_protection(allow_unprotected: bool) -> Protection:
     protection = find_protection()
     if protection is None and not allow_unprotected:
         raise CannotGrade(
-            "this machine offers no sandbox (bubblewrap, or namespaces by unshare), so answers could read your files and "
-            "use the network. Install bubblewrap, or grade all the same with --allow-unprotected"
+            "this machine offers no sandbox (bubblewrap, or namespaces by unshare), so answers could read your files "
+            "and use the network. Install bubblewrap, or grade all the same with --allow-unprotected"
         )
     return protection or UNPROTECTED
 

@@ -48,7 +48,13 @@ def add_grade_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the folder for scores.json, scores.csv and the pages")
     parser.add_argument("--solutions", type=Path, default=Path("solutions"), help="the masters (default: ./solutions)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="submissions graded at the same time")
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds that one request may take")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="seconds that one test of an answer may take; a third of it as processor time (default: 30)",
+    )
     parser.add_argument("--memory", type=int, default=2048, metavar="MiB", help="address space of an answer's process")
     parser.add_argument(
         "--resume", action="store_true", help="go on after an interruption: keep what is graded already"
@@ -61,7 +67,7 @@ def add_grade_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_grade(args: argparse.Namespace) -> int:
-    """Grade submissions; returns 0 when all could be graded, 1 when some are no notebooks, 2 when nothing could start."""
+    """Grade submissions; returns 0 when all could be graded, 1 when some could not, 2 when nothing could start."""
     from mmaplab.grading.bulk import CannotGrade, grade_all
     from mmaplab.grading.sandbox import Limits
 

@@ -97,12 +97,13 @@ def limit(settings: dict[str, int]) -> None:
     """Limit this process, for good: processor seconds, bytes of memory and of a file, processes, open files."""
     limits = {
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_CPU: settings["cpu_seconds"],
         resource.RLIMIT_AS: settings["memory_bytes"],
         resource.RLIMIT_FSIZE: settings["file_bytes"],
         resource.RLIMIT_NPROC: settings["processes"],
         resource.RLIMIT_NOFILE: settings["open_files"],
     }
+    soft = settings["cpu_seconds"]
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, soft + 1))  # SIGXCPU, and a second later SIGKILL
     for which, most in limits.items():
         hard = resource.getrlimit(which)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)

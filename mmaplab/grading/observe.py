@@ -26,7 +26,7 @@ Observation = list[Plain]
 
 
 def kernel_for(scenario: Scenario, slots: dict[str, Slot]) -> Kernel:
-    """Return a simulated kernel with the program's files and configuration; raises ValueError, TypeError for bad ones."""
+    """Return a simulated kernel with the program's files and configuration; raises ValueError for bad ones."""
     try:
         config = replace(KernelConfig(memory_pages=65536), **dict(scenario.config))  # type: ignore[arg-type]
     except TypeError as error:

@@ -53,7 +53,7 @@ def strip(folder: Path, slot: str) -> None:
 
 
 def without_body(text: str, name: str, body: str) -> str:
-    """Return a room's text with another body for one of its functions; raises KeyError where it has no such function."""
+    """Return a room's text with another body for one of its functions; raises KeyError where there is none."""
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
             lines = text.splitlines(keepends=True)

@@ -171,11 +171,11 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
     """Return programs with one number smaller."""
     for i, call in enumerate(scenario.calls):
         for args in _smaller_args(call):
-            yield replace(scenario, calls=scenario.calls[:i] + (replace(call, args=args),) + scenario.calls[i + 1 :])
+            yield replace(scenario, calls=(*scenario.calls[:i], replace(call, args=args), *scenario.calls[i + 1 :]))
     for i, file in enumerate(scenario.files):
         for npages in _smaller_numbers(file.npages):
             smaller = replace(file, npages=npages)
-            yield replace(scenario, files=scenario.files[:i] + (smaller,) + scenario.files[i + 1 :])
+            yield replace(scenario, files=(*scenario.files[:i], smaller, *scenario.files[i + 1 :]))
 
 
 def _smaller_args(call: Call) -> Iterator[tuple[Argument, ...]]:
@@ -187,7 +187,7 @@ def _smaller_args(call: Call) -> Iterator[tuple[Argument, ...]]:
             least = 1 if parameter == "length" else 0
             options = [n * PAGE_SIZE for n in _smaller_numbers(arg // PAGE_SIZE) if n >= least]
         for option in options:
-            yield call.args[:i] + (option,) + call.args[i + 1 :]
+            yield (*call.args[:i], option, *call.args[i + 1 :])
 
 
 def _smaller_numbers(number: int) -> list[int]:

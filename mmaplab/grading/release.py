@@ -1,7 +1,7 @@
 """From the masters in `solutions/` to the exercises in `exercises/`, byte for byte the same on every run.
 
     solutions/05_the_page_fault.ipynb   --nbgrader's own preprocessors-->   exercises/05_the_page_fault.ipynb
-                                        --the public part of its questions-->   mmaplab/grading/public/05_the_page_fault.json
+                                        --the public part of its questions-->   mmaplab/grading/public/*.json
 
 nbgrader is used as a library, without its database and course folder. Its metadata (schema 3) stays in both notebooks,
 so that an instructor can hand the masters to nbgrader as well. Needs the extra `instructor`.

@@ -18,11 +18,14 @@ from mmaplab.grading.plain import Plain
 Result = dict[str, Plain]
 
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
-table { border-collapse: collapse; width: 100% } td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ccc }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem }
+body { color: #222; background: #fff }
+table { border-collapse: collapse; width: 100% }
+td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ccc }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 pre { background: #f4f4f4; padding: .6rem; overflow-x: auto; line-height: 1.3 }
-.lost { border-left: .4rem solid #d55e00; padding-left: .6rem } .passed { border-left: .4rem solid #009e73; padding-left: .6rem }
+.lost { border-left: .4rem solid #d55e00; padding-left: .6rem }
+.passed { border-left: .4rem solid #009e73; padding-left: .6rem }
 .note { color: #555 } h2 { margin-top: 2rem }
 """
 
@@ -94,7 +97,8 @@ def index(results: Sequence[Result], protection: str) -> str:
         link = f"pages/{page_name(str(result['name']), str(result['sha256']))}"
         remark = str(result["broken"]) or " ".join(map(str, _list(result["notes"])))
         rows.append(
-            f"<tr><td><a href='{_text(link)}'>{_text(result['name'])}</a></td><td class='number'>{result['points']}</td>"
+            f"<tr><td><a href='{_text(link)}'>{_text(result['name'])}</a></td>"
+            f"<td class='number'>{result['points']}</td>"
             f"<td class='number'>{result['max']}</td><td>{_text(remark)}</td></tr>"
         )
     head = "<tr><th>submission</th><th class='number'>points</th><th class='number'>of</th><th>remarks</th></tr>"

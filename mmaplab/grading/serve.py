@@ -65,7 +65,7 @@ def run(request: Reply, namespace: dict[str, object]) -> Reply:
     """Run cells one after the other in one namespace; stops at the first that raises."""
     output = Kept()
     was = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = output  # type: ignore[assignment]
+    sys.stdout = sys.stderr = output
     try:
         cells = request["cells"]
         assert isinstance(cells, list)

@@ -1,19 +1,58 @@
 """The bill: what a piece of a trace cost, counted from its events.
 
     bill(kernel.trace.last())                            one run
-    bill(read=one_piece, mmap=another)                   several, side by side
+    bill(read=one_piece, mmap=another)                   several, one below the other
 
-Copies by the device and by the processor are told apart. The price is a sum over `mmaplab.ledger.COSTS`.
+    disk ==> page cache        page cache ... buffer        page ... private copy        a thick arrow: bytes moved
+    system calls    minor faults    major faults    entries set    pages read    price
+
+Copies by the device and by the processor are told apart. The price is a sum over `mmaplab.ledger.COSTS`: a list of
+prices, not a measurement.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from mmaplab import ledger
-from mmaplab.views import theme
+from mmaplab.sim import events as ev
+from mmaplab.views import shapes
 from mmaplab.views.scene import records_of
 from mmaplab.views.svg import Svg, line, rect, text
+from mmaplab.views.theme import MARGIN, WIDTH, wrap
+from mmaplab.views.words import plural
 
-ROW = 22
+LANE = 172
+"""The height of one run."""
+CELL = 230
+"""From one kind of copy to the next."""
+SPAN = 118
+"""From the left object of a copy to the right one."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """One run: its bill, the bytes of each hop, and how many copies each hop made."""
+
+    name: str
+    bill: ledger.Bill
+    moved: Counter[str]
+    made: Counter[str]
+    written: int
+
+    @classmethod
+    def of(cls, name: str, source: object) -> Account:
+        """Return the account of records, of a trace or of a kernel."""
+        records = records_of(source)
+        written = sum(r.event.npages for r in records if isinstance(r.event, ev.DiskWrite))
+        return cls(name, ledger.bill_of(records), ledger.copies(records), ledger.copy_counts(records), written)
+
+    def said(self) -> str:
+        """Return what was copied, by whom, and how often the kernel was entered, in words."""
+        entered = plural(self.bill.kernel_entries, "entry") + " into the kernel"
+        return f"{self.bill.device_bytes:,} B copied by the device, {self.bill.cpu_bytes:,} B by the processor, {entered}"
 
 
 def bill(source: object = None, **runs: object) -> Svg:
@@ -21,48 +60,126 @@ def bill(source: object = None, **runs: object) -> Svg:
     named = {**({"": source} if source is not None else {}), **runs}
     if not named:
         raise ValueError("bill() needs the records of a trace, for example kernel.trace.last()")
-    bills = {name: ledger.bill_of(records_of(run)) for name, run in named.items()}
-    rows = [(label, [value(b) for b in bills.values()]) for label, value in LINES]
-    rows = [(label, cells) for label, cells in rows if label in ALWAYS or any(c not in ("0", "0 B") for c in cells)]
-    return _draw(list(bills), rows)
+    accounts = [Account.of(name, run) for name, run in named.items()]
+    said = "; ".join(f"{a.name}: {a.said()}" if a.name else a.said() for a in accounts) + "."
+    parts, y = [], 28.0
+    for row in wrap(said, WIDTH - 2 * MARGIN, 14, bold=True):
+        parts.append(text(MARGIN, y, row, "l"))
+        y += 20
+    y -= 4
+    for i, account in enumerate(accounts):
+        parts += lane(account, y, i)
+        y += LANE + (26 if account.name else 0)
+    note = "The price is a sum over a list of prices (mmaplab.ledger.COSTS), not a measurement."
+    parts.append(text(MARGIN, y + 18, note, "s"))
+    return Svg(y + 32, "The bill", said, table({a.name: a for a in accounts}), tuple(parts))
 
 
-LINES = (
-    ("copied by the device", lambda b: f"{b.device_bytes:,} B"),
-    ("copied by the processor", lambda b: f"{b.cpu_bytes:,} B"),
-    ("filled with zeros", lambda b: f"{b.zeroed_bytes:,} B"),
-    ("pages read from the disk", lambda b: f"{b.disk_pages:,}"),
-    ("system calls", lambda b: f"{b.syscalls:,}"),
-    ("minor faults", lambda b: f"{b.minor:,}"),
-    ("major faults", lambda b: f"{b.major:,}"),
-    ("entries set", lambda b: f"{b.entries:,}"),
-    ("TLB flushes", lambda b: f"{b.tlb_flushes:,}"),
-    ("price, by the table of costs", lambda b: _time(b.nanoseconds)),
+def lane(account: Account, y: float, number: int) -> list[str]:
+    """Return one run from `y` down: the copies above, the counts below."""
+    parts = [rect(0, y, WIDTH, LANE + (26 if account.name else 0), "user" if number % 2 == 0 else "kernel", 0)]
+    if account.name:
+        parts.append(text(MARGIN, y + 22, account.name, "h"))
+        y += 26
+    for i, cell in enumerate(CELLS):
+        parts += _cell(account, cell, MARGIN + CELL * i, y + 12)
+    parts.append(line(MARGIN, y + 106, WIDTH - MARGIN, y + 106, "rule"))
+    for i, (count, label) in enumerate(_counts(account)):
+        x = MARGIN + i * 116
+        parts += [text(x, y + 132, count, "t"), text(x, y + 152, label, "s")]
+    return parts
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A pair of objects between which bytes move: the hop to the right and the hop to the left."""
+
+    left: str
+    right: str
+    there: str
+    back: str
+    by: str
+
+
+CELLS = (
+    Cell("disk", "page cache", "dma_in", "dma_out", "device"),
+    Cell("page cache", "buffer", "copy_to_user", "copy_from_user", "CPU"),
+    Cell("page", "private copy", "cow", "", "CPU"),
 )
-ALWAYS = {"copied by the device", "copied by the processor", "system calls", "minor faults", "major faults"}
+
+
+def _cell(account: Account, cell: Cell, x: float, y: float) -> list[str]:
+    """Return one kind of copy: its two objects, and a thick arrow for each direction in which bytes moved."""
+    right = x + 24 + SPAN
+    parts = [*_object(cell.left, x + 24, y), *_object(cell.right, right, y)]
+    start, end, middle = x + 24 + shapes.PAGE + 6, right - 6, y + shapes.PAGE / 2
+    used = [hop for hop in (cell.there, cell.back) if hop and account.moved[hop]]
+    for i, hop in enumerate(used):
+        level = middle + (0 if len(used) == 1 else -10 if i == 0 else 10)
+        ends = (start, end) if hop == cell.there else (end, start)
+        parts.append(shapes.arrow(ends[0], level, ends[1], level))
+    if not used:
+        parts.append(line(start, middle, end, middle, "none"))
+    words = [f"{account.moved[hop]:,} B · {_times(account.made[hop], cell.by)}" for hop in used] or ["0 B"]
+    weight = "mid b" if used else "mid s"
+    centre = x + 24 + (SPAN + shapes.PAGE) / 2
+    parts += [text(centre, y + 66 + 16 * i, row, weight) for i, row in enumerate(words)]
+    return parts
+
+
+def _times(n: int, by: str) -> str:
+    return by if n == 1 else f"{by}, {n:,} copies"
+
+
+def _object(name: str, x: float, y: float) -> list[str]:
+    kinds = {"page cache": "file", "buffer": "anon", "private copy": "anon"}
+    if name == "disk":
+        drawn = shapes.cylinder(x, y)
+    else:
+        drawn = shapes.page(x, y, kinds[name]) if name in kinds else shapes.page(x, y, "void")
+    return [drawn, text(x + shapes.PAGE / 2, y + shapes.PAGE + 16, name, "mid s")]
+
+
+def _counts(account: Account) -> list[tuple[str, str]]:
+    """Return the six counts below the copies: number and what is counted."""
+    b = account.bill
+    return [
+        (f"{b.syscalls:,}", "system calls" if b.syscalls != 1 else "system call"),
+        (f"{b.minor:,}", "minor faults" if b.minor != 1 else "minor fault"),
+        (f"{b.major:,}", "major faults" if b.major != 1 else "major fault"),
+        (f"{b.entries:,}", "entries set" if b.entries != 1 else "entry set"),
+        (f"{b.disk_pages:,}", "pages read" if b.disk_pages != 1 else "page read"),
+        (_time(b.nanoseconds), "price"),
+    ]
 
 
 def _time(nanoseconds: float) -> str:
     return f"{nanoseconds / 1000:,.1f} µs" if nanoseconds < 1e6 else f"{nanoseconds / 1e6:,.2f} ms"
 
 
-def _draw(names: list[str], rows: list[tuple[str, list[str]]]) -> Svg:
-    """Return the table as a picture, with its text form."""
-    columns = [theme.MARGIN + 250 + 140 * (i + 1) for i in range(len(names))]
-    parts, y = [rect(0, 0, theme.WIDTH, 10, "paper", 0)], 10.0
-    if any(names):
-        parts += [text(x, y + 16, name, "h end") for x, name in zip(columns, names, strict=True)]
-        y += ROW + 4
-    for i, (label, cells) in enumerate(rows):
-        if label.startswith("price"):
-            parts.append(line(theme.MARGIN, y + 3, columns[-1], y + 3, "thin"))
-            y += 6
-        if i % 2:
-            parts.append(rect(theme.MARGIN - 8, y, columns[-1] - theme.MARGIN + 16, ROW, "kernel", 3))
-        parts.append(text(theme.MARGIN, y + 16, label))
-        parts += [text(x, y + 16, cell, "m end") for x, cell in zip(columns, cells, strict=True)]
-        y += ROW
-    written = "\n".join(f"{label:<30}" + "".join(f"{cell:>16}" for cell in cells) for label, cells in rows)
-    head = f"{'':<30}" + "".join(f"{name:>16}" for name in names) + "\n" if any(names) else ""
-    said = ", ".join(f"{label} {' against '.join(cells)}" for label, cells in rows[:2])
-    return Svg(y + 12, "The bill", f"{said}.", head + written, tuple(parts))
+def table(accounts: Mapping[str, Account]) -> str:
+    """Return the bill in letters: one line for each kind of cost, one column for each run."""
+    rows = [(label, [value(a) for a in accounts.values()]) for label, value in LINES]
+    kept = [(label, cells) for label, cells in rows if label in ALWAYS or any(c not in ("0", "0 B") for c in cells)]
+    lines = [f"{label:<32}" + "".join(f"{cell:>16}" for cell in cells) for label, cells in kept]
+    named = [f"{'':<32}" + "".join(f"{name:>16}" for name in accounts)] if any(accounts) else []
+    return "\n".join(named + lines)
+
+
+LINES = (
+    ("copied by the device", lambda a: f"{a.bill.device_bytes:,} B"),
+    ("copied by the processor", lambda a: f"{a.bill.cpu_bytes:,} B"),
+    ("  " + ledger.HOP_WORDS["copy_to_user"], lambda a: f"{a.moved['copy_to_user']:,} B"),
+    ("  " + ledger.HOP_WORDS["copy_from_user"], lambda a: f"{a.moved['copy_from_user']:,} B"),
+    ("  " + ledger.HOP_WORDS["cow"], lambda a: f"{a.moved['cow']:,} B"),
+    ("filled with zeros", lambda a: f"{a.bill.zeroed_bytes:,} B"),
+    ("pages read from the disk", lambda a: f"{a.bill.disk_pages:,}"),
+    ("pages written to the disk", lambda a: f"{a.written:,}"),
+    ("system calls", lambda a: f"{a.bill.syscalls:,}"),
+    ("minor faults", lambda a: f"{a.bill.minor:,}"),
+    ("major faults", lambda a: f"{a.bill.major:,}"),
+    ("entries set", lambda a: f"{a.bill.entries:,}"),
+    ("TLB flushes", lambda a: f"{a.bill.tlb_flushes:,}"),
+    ("price, by the list of prices", lambda a: _time(a.bill.nanoseconds)),
+)
+ALWAYS = {"copied by the device", "copied by the processor", "system calls", "minor faults", "major faults"}

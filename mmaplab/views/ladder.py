@@ -182,7 +182,7 @@ def _folded(rungs: Sequence[Rung]) -> list[Rung | str]:
 
 def _shortened(rows: list[Rung | str]) -> list[Rung | str]:
     """Return the rows to draw: of a very long ladder the middle is left out."""
-    if len(rows) <= MOST_RUNGS:
+    if len(rows) <= MOST_RUNGS + 10:
         return rows
     tail = MOST_RUNGS // 3
     left_out = f"{len(rows) - MOST_RUNGS:,} more rungs"

@@ -30,6 +30,8 @@ from mmaplab.views.theme import MARGIN, WIDTH, text_width
 
 LAYERS = ("band", "halo", "line", "object", "arrow", "word")
 FRAME = TAB + PAGE
+LEVEL = 106
+"""The height of one row of areas."""
 
 
 @dataclass
@@ -56,18 +58,18 @@ def rows(board: Board) -> None:
     y = board.top
     for pid, _ in board.layout.processes:
         levels = board.layout.levels(pid)
-        y = _band(board, f"P{pid}", y, 92 * levels + 26, "user", ("address space", f"P{pid} · user"))
+        y = _band(board, f"P{pid}", y, LEVEL * levels + 26, "user", ("address space", f"P{pid} · user"))
         for level in range(levels):
-            board.y[f"va:{pid}:{level}"] = board.bottom + 52 + 92 * level
+            board.y[f"va:{pid}:{level}"] = board.bottom + 52 + LEVEL * level
         y = _band(board, f"pt:{pid}", y, 20 + (PILL + 12) * levels, "kernel", ("page table", f"P{pid} · kernel"))
         for level in range(levels):
             board.y[f"pt:{pid}:{level}"] = board.bottom + 15 + (PILL + 12) * level
     most = max((len(slots) for slots in board.layout.slots.values()), default=0)
     if most:
-        y = _band(board, "own", y, most * (FRAME + 30) - 2, "kernel2", ("own pages", "anonymous frames"))
+        y = _band(board, "own", y, most * (FRAME + 30) - 2, "kernel2", ("own pages", "anonymous"))
         board.y["own"] = board.bottom + 12
     if board.layout.buffer:
-        y = _band(board, "buffer", y, 50, "user", ("buffer", "user"))
+        y = _band(board, "buffer", y, 62, "user", ("buffer", "user"))
         board.y["buffer"] = board.bottom + 12
     if any(group.ino for group in board.layout.groups):
         high = FRAME + (46 if board.layout.buffer or most else 24)
@@ -224,13 +226,19 @@ def _entry(board: Board, place: Place, pte: int, data: dict[str, str]) -> None:
     if any((place.mm, addr) in board.focus.entries for addr in _addresses(place)):
         board.put("halo", f"hp:{place.name}", shapes.halo(x, y, width, PILL))
     if label and not column.is_gap:
-        cx = x + PAGE / 2 + (3 * (place.pid % 2 * 2 - 1) if len(board.layout.processes) > 1 else 0)
+        cx = x + PAGE / 2 + _aside(board, place)
         top = board.y[f"va:{place.pid}:{place.level}"] + PAGE + 19
         top += 15 if board.focus.fault and _in_focus(board.focus, place) else 0
         target = _frame_y(board, place, pte)
         board.put("line", f"l1:{place.name}", line(cx, top, cx, y), **data)
         if target is not None:
             board.put("line", f"l2:{place.name}", line(cx, y + PILL, cx, target), **data)
+
+
+def _aside(board: Board, place: Place) -> float:
+    """Return how far a line stands off the middle, where the lines of several rows of pages run side by side."""
+    rows = [(pid, level) for pid, _ in board.layout.processes for level in range(len(place.group.deltas.get(pid, [])))]
+    return 0 if len(rows) < 2 else (-11, 11, -7, 7)[rows.index((place.pid, place.level)) % 4]
 
 
 def _addresses(place: Place) -> range:
@@ -342,6 +350,9 @@ def copies(board: Board) -> None:
         name = f"{first.why}:{group.key}:{column.first}"
         mid = (y1 + y2) / 2 + (6 if y2 < y1 else -6)
         many = [shapes.label(cx, mid, f"×{len(events)}")] if len(events) > 1 else []
+        if first.why in ("copy_to_user", "copy_from_user"):
+            box = rect(x, board.y["buffer"], width, 22, "void ol")
+            board.put("object", f"bu:{group.key}:{column.first}", box)
         board.put("arrow", f"cp:{name}", shapes.arrow(cx, y1, cx, y2), *many, data_copies=str(len(events)))
     _bytes(board)
 
@@ -382,9 +393,9 @@ def _ends(board: Board, group: Group, column: Column, event: ev.Copy) -> tuple[f
         case "dma_out":
             return low, top
         case "copy_to_user":
-            return high and high - TAB, buffer and buffer + 26
+            return high and high - TAB, buffer and buffer + 24
         case "copy_from_user":
-            return buffer and buffer + 26, high and high - TAB
+            return buffer and buffer + 24, high and high - TAB
     if own is None:
         return None, None
     target = own + slot(board, group, column.first, event.target) * (FRAME + 30)

@@ -23,7 +23,7 @@ from mmaplab.views.scene import Area, Scene, Space
 from mmaplab.views.steps import Step
 from mmaplab.views.theme import MARGIN, WIDTH, text_width
 
-LEFT = 132
+LEFT = 142
 """Where the columns begin; the lanes' names stand to the left of it."""
 BETWEEN = 22
 """The space between two groups."""
@@ -140,9 +140,19 @@ def _processes(steps: Sequence[Step]) -> list[tuple[int, int]]:
                 known = scene.spaces.get(mm) or scene.space_of(pid)
                 if known:
                     acting[known.pid] = known.mm
+    _sharers(steps, acting)
     if not acting:
         acting = dict(steps[-1].scene.processes)
     return sorted(acting.items())[:MOST_PROCESSES]
+
+
+def _sharers(steps: Sequence[Step], acting: dict[int, int]) -> None:
+    """Add the processes that map a frame from which a private copy is made."""
+    for step in steps:
+        sources = {e.source for e in step.events if isinstance(e, ev.Copy) and e.why == "cow"}
+        for space in step.before.spaces.values() if sources else ():
+            if space.pid and any(pte_pfn(pte) in sources for pte in space.ptes.values()):
+                acting[space.pid] = space.mm
 
 
 def _shows(group: Group, area: Area) -> bool:
@@ -159,9 +169,10 @@ def _groups(steps: Sequence[Step], scenes: Sequence[Scene], mms: Sequence[int]) 
     groups = []
     for ino in inos:
         found = [s.files[ino] for s in scenes if ino in s.files]
-        ends = [f.npages for f in found] + [a.pgoff + a.npages for a, _ in areas if a.ino == ino]
-        if found and max(ends, default=0):
-            groups.append(Group(ino, found[-1].name, 0, max(ends)))
+        mapped: list[int] = [a.pgoff + a.npages for a, _ in areas if a.ino == ino]
+        high = max([0, *(f.npages for f in found), *mapped])
+        if found and high:
+            groups.append(Group(ino, found[-1].name, 0, high))
     ranges = sorted({(a.start >> PAGE_SHIFT, a.end >> PAGE_SHIFT) for a in wanted if not a.ino})
     for low, high in ranges:
         last = groups[-1] if groups else None

@@ -28,7 +28,9 @@ def plural(n: int, noun: str) -> str:
 
 
 def many(noun: str) -> str:
-    """Return the plural of a noun: pages, entries, copies."""
+    """Return the plural of a noun: pages, entries, copies, accesses."""
+    if noun.endswith("ss"):
+        return f"{noun}es"
     return f"{noun[:-1]}ies" if noun.endswith(("ry", "py")) else f"{noun}s"
 
 

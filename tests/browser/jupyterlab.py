@@ -59,14 +59,16 @@ STATE = """() => {
   const cells = panel.content.widgets.filter(cell => cell.model.type === 'code');
   const source = cell => cell.model.sharedModel.getSource();
   const outputs = cell => Array.from({length: cell.model.outputs.length}, (_, i) => cell.model.outputs.get(i).toJSON());
-  const expected = cell => (cell.model.sharedModel.getMetadata().tags || []).includes('raises-exception');
+  const tagged = (cell, tag) => (cell.model.sharedModel.getMetadata().tags || []).includes(tag);
+  const drawn = cell => [...cell.node.querySelectorAll('.jp-OutputArea-output')].some(area => area.offsetHeight > 20);
   return {
     ready: cells.length > 0 && !!kernel && panel.sessionContext.isReady,
     status: kernel ? kernel.status : null,
     running: cells.filter(cell => cell.promptNode && cell.promptNode.textContent.includes('*')).length,
     unrun: cells.filter(cell => source(cell).trim() && !cell.model.executionCount).map(source),
-    errors: cells.filter(cell => !expected(cell)).flatMap(cell => outputs(cell)
+    errors: cells.filter(cell => !tagged(cell, 'raises-exception')).flatMap(cell => outputs(cell)
       .filter(output => output.output_type === 'error').map(output => output.ename + ': ' + output.evalue)),
+    empty: cells.filter(cell => tagged(cell, 'widget') && !drawn(cell)).map(source),
     broken: [...document.querySelectorAll('.jp-OutputArea img')]
       .filter(image => image.complete && !image.naturalWidth).map(image => image.alt || image.src.slice(0, 80)),
     dialogs: [...document.querySelectorAll('.jp-Dialog, .Toastify__toast')].map(box => box.innerText),
@@ -96,10 +98,11 @@ def find_chromium() -> str | None:
 
 @dataclass
 class View:
-    """One notebook in one browser page, and what the browser complained about."""
+    """One notebook in one browser page: what the browser complained about, and how often it spoke to the kernel."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
+    sent: int = 0
 
     def listen(self) -> None:
         """Keep errors of the console, scripts that fail, and requests that are not answered."""
@@ -107,6 +110,7 @@ class View:
         self.page.on("pageerror", lambda error: self.complain(f"script: {error}"))
         self.page.on("requestfailed", self.request_failed)
         self.page.on("response", self.answered)
+        self.page.on("websocket", lambda socket: socket.on("framesent", self.count_message))
 
     def complain(self, what: str) -> None:
         """Note a complaint once."""
@@ -122,6 +126,10 @@ class View:
         """Note an answer that is an error."""
         if response.status >= 400:
             self.complain(f"answer: {response.status} {response.url.split('?')[0]}")
+
+    def count_message(self, message: bytes | str) -> None:
+        """Count a message to the kernel; all of them go over the page's web sockets."""
+        self.sent += 1
 
     def state(self) -> dict[str, Any]:
         """Return what JupyterLab says about the notebook: see STATE."""
@@ -152,6 +160,7 @@ class View:
         return [
             *(f"a cell raised {error}" for error in state["errors"]),
             *(f"a cell did not run: {source[:60]!r}" for source in state["unrun"]),
+            *(f"a widget is not drawn: {source[:60]!r}" for source in state["empty"]),
             *(f"a picture is broken: {image}" for image in state["broken"]),
             *(f"a dialog is open: {text}" for text in state["dialogs"]),
             *self.complaints,
@@ -210,7 +219,7 @@ class Lab:
             path = home / "settings" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(settings), encoding="utf-8")
-        options = ["--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--ServerApp.terminals_enabled=False"]
+        options = ["--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
         options += [f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         server = subprocess.Popen(
@@ -248,7 +257,8 @@ class Lab:
 def private_environment(home: Path) -> dict[str, str]:
     """Return an environment in which JupyterLab, its kernels and mmaplab read and write below `home` only."""
     private = {"CONFIG_DIR": "config", "DATA_DIR": "data", "RUNTIME_DIR": "runtime"}
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "IPYTHON", "JPY_"))}
+    theirs = ("JUPYTER", "IPYTHON", "JPY_")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(theirs)}
     environment |= {f"JUPYTER_{key}": str(home / folder) for key, folder in private.items()}
     environment |= {
         "HOME": str(home),

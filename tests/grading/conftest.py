@@ -24,7 +24,7 @@ def grader() -> Iterator[Grader]:
     assignments = load_assignments(ROOT / "solutions")
     with ExitStack() as stack:
         packages = {slot: stack.enter_context(package_without({slot} - {""})) for slot in slots_of(assignments)}
-        yield Grader(assignments, protection, Limits(seconds=4, memory_bytes=1 << 30), packages)
+        yield Grader(assignments, protection, Limits(seconds=30, memory_bytes=1 << 30), packages)
 
 
 @pytest.fixture(scope="session")

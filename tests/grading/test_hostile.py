@@ -24,7 +24,7 @@ Grade = Callable[[bytes], dict]
 @pytest.fixture(scope="module")
 def grade(grader: Grader) -> Grade:
     """The grader with a short patience."""
-    hasty = dataclasses.replace(grader, limits=Limits(seconds=1.5, memory_bytes=1 << 30))
+    hasty = dataclasses.replace(grader, limits=Limits(seconds=5, memory_bytes=1 << 30))
     return lambda data: hasty.grade(data, "hostile.ipynb")
 
 

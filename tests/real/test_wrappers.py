@@ -1,0 +1,189 @@
+"""The wrappers for one's own process: mapping, counting, own."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mmaplab import constants as c
+from mmaplab import real
+from mmaplab.lab import NotAvailable
+
+np = pytest.importorskip("numpy")
+pytestmark = pytest.mark.live
+PAGE = 4096
+
+
+@pytest.fixture
+def path() -> Iterator[str]:
+    with real.warm_file(256) as made:
+        yield made
+
+
+def windows(address: int, pages: int) -> list[int]:
+    """Return the pages that fault in a walk over cached pages: windows of 16 slots, the first begins with the area."""
+    slot, page, found = address // PAGE % 512, 0, []
+    while page < pages:
+        found.append(page)
+        at = slot + page
+        first = max(at // 16 * 16, slot if page == 0 else at // 16 * 16)
+        page += min(first + 16, (at // 512 + 1) * 512) - at
+    return found
+
+
+def test_faults_of_a_walk_have_the_addresses_of_the_windows(path: str) -> None:
+    with real.file_mapping(path) as m:
+        with real.fault_addresses(m.address, m.length) as first:
+            m.array[::PAGE].sum()
+        with real.fault_addresses(m.address, m.length) as second:
+            m.array[::PAGE].sum()
+        assert first.pages == windows(m.address, 256)
+        assert first.addresses == [m.address + page * PAGE for page in first.pages]
+        assert {event.kind for event in first.events} == {"minor"}
+        assert (second.pages, first.lost) == ([], 0)
+
+
+def test_fault_addresses_arrive_while_the_walk_goes_on(path: str) -> None:
+    with real.file_mapping(path) as m, real.fault_addresses(m.address, m.length) as faults:
+        m.array[0].item()
+        assert [event.addr for event in faults.drain()] == [m.address]
+        seen: list[int] = []
+        m.array[100 * PAGE].item()
+        looker = threading.Thread(target=lambda: seen.extend(faults.pages))
+        looker.start()
+        looker.join()
+        assert seen == [0, 100]
+        assert faults.drain() == []
+
+
+def test_a_ring_that_runs_over_counts_what_it_lost() -> None:
+    pages = 40_000
+    flags = c.Map.MAP_PRIVATE
+    with real.warm_file(1) as path, real.fault_addresses() as faults:
+        anonymous = mmap.mmap(-1, pages * PAGE, flags=flags | mmap.MAP_ANONYMOUS)
+        anonymous.madvise(c.Madv.MADV_NOHUGEPAGE)
+        np.frombuffer(anonymous, dtype=np.uint8)[::PAGE] = 1
+        assert path
+    assert faults.lost > 0
+    assert faults.lost + len(faults.addresses) >= pages
+
+
+def test_counts_of_the_calling_thread(path: str) -> None:
+    real.drop_cache(path)
+    with real.file_mapping(path) as m:
+        with real.fault_counts() as cold:
+            m.array[::PAGE].sum()
+        assert cold.major >= 1
+        with real.fault_counts() as again:
+            m.array[::PAGE].sum()
+        assert again.major == 0
+        assert again.minor <= 3, "the entries are there; what is left are faults of the interpreter"
+
+
+def test_residency_and_page_table_are_two_things(path: str) -> None:
+    with real.file_mapping(path) as m:
+        assert real.residency(m) == [True] * 256
+        assert real.pagemap(m) == [False] * 256
+        m.array[100 * PAGE].item()
+        entries = real.pagemap(m.address, m.length)
+        assert sum(entries) == 16
+        assert entries[100]
+        assert real.page_entries(m)[100].file
+        array = m.array[: 2 * PAGE]
+        assert real.residency(array) == [True, True]
+    del array
+    real.drop_cache(path)
+    with real.file_mapping(path) as m:
+        assert not any(real.residency(m))
+    with pytest.raises(TypeError, match="length"):
+        real.pagemap(4096)
+
+
+def test_python_s_own_mappings_can_be_asked(path: str) -> None:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as m:
+        assert real.residency(m) == [True] * 256
+        assert real.pagemap(m) == [False] * 256
+        m[0]
+        assert any(real.pagemap(m))
+
+
+def test_cachestat_counts_pages(path: str) -> None:
+    try:
+        assert real.cached(path) == real.mapping.CacheStat(256, 0, 0, 0, 0)
+    except NotAvailable as reason:
+        pytest.skip(str(reason))
+    with real.file_mapping(path, prot=c.Prot.PROT_READ | c.Prot.PROT_WRITE) as m:
+        m.array[3 * PAGE] = 7
+    assert real.cached(path).dirty == 1
+    with open(path, "rb") as file:
+        assert real.cached(file.fileno()).cached == 256
+
+
+def test_a_mapping_lives_as_long_as_an_array_shows_it(path: str) -> None:
+    with real.file_mapping(path) as m:
+        array = m.array[:10]
+        address = m.address
+    assert array.tobytes() == bytes(8) + bytes(2)
+    assert any(area.start == address for area in real.maps())
+    del array
+    assert not any(area.start == address for area in real.maps())
+    with pytest.raises(ValueError, match="closed"):
+        _ = m.array
+
+
+def test_arrays_are_views_and_as_writable_as_the_mapping(path: str) -> None:
+    with real.file_mapping(path) as m:
+        with pytest.raises(ValueError, match="read-only"):
+            m.array[0] = 1
+    with real.file_mapping(path, prot=3) as m:
+        m.array[1] = 99
+        assert Path(path).read_bytes()[1] == 99
+
+
+def test_flags_that_python_s_mmap_lacks(path: str) -> None:
+    with real.file_mapping(path, 16 * PAGE, 8 * PAGE, flags=c.Map.MAP_SHARED | c.Map.MAP_POPULATE) as m:
+        assert real.pagemap(m) == [True] * 16
+        assert m.array[0] == 8
+        assert len(m) == 16 * PAGE
+    with pytest.raises(OSError, match="Invalid argument"):
+        real.file_mapping(path, PAGE, 1)
+    with pytest.raises(FileNotFoundError):
+        real.file_mapping(path + ".missing")
+
+
+def test_what_proc_says_of_this_process(path: str) -> None:
+    with real.file_mapping(path) as m:
+        m.array[0].item()
+        (area,) = [entry for entry in real.smaps() if entry.area.start == m.address]
+        assert area["Rss"] == 16 * PAGE
+        assert area.area in real.maps()
+    assert real.rollup()["Rss"] > 1 << 20
+    before = real.io_counters()
+    assert len(Path(path).read_bytes()) == 256 * PAGE
+    assert real.io_counters()["rchar"] - before["rchar"] >= 256 * PAGE
+
+
+def test_a_warm_file_is_warm_and_goes_away() -> None:
+    with real.warm_file(3) as path:
+        assert os.path.getsize(path) == 3 * PAGE
+    assert not Path(path).exists()
+
+
+def test_switched_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MMAPLAB_LIVE", "off")
+    (tmp_path / "f").write_bytes(b"x")
+    calls = (
+        real.maps, real.smaps, real.rollup, real.io_counters, real.measured,
+        lambda: real.file_mapping(tmp_path / "f"), lambda: real.drop_cache(tmp_path / "f"),
+        lambda: real.cached(tmp_path / "f"), lambda: real.residency(4096, 4096), lambda: real.pagemap(4096, 4096),
+        lambda: real.fault_counts().__enter__(), lambda: real.fault_addresses().__enter__(),
+        lambda: real.warm_file(1).__enter__(),
+    )  # fmt: skip
+    for call in calls:
+        with pytest.raises(NotAvailable, match="switched off"):
+            call()
