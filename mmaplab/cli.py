@@ -23,9 +23,12 @@ def lab(argv: list[str]) -> int:
 
 def doctor(argv: list[str]) -> int:
     """say what this machine can show, and what it cannot"""
-    from mmaplab.real.doctor import main as examine
+    from mmaplab.real.probe import doctor as examine
 
-    return examine(argv)
+    parser = argparse.ArgumentParser(prog="mmaplab doctor", description="Say what this machine can show.")
+    parser.add_argument("directory", nargs="?", help="where the course's files are to be (default: found by itself)")
+    print(examine(parser.parse_args(argv).directory))
+    return 0
 
 
 def fuzz(argv: list[str]) -> int:

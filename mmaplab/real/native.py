@@ -54,7 +54,7 @@ class NativeExecutor:
         if platform.machine() != "x86_64" or ctypes.sizeof(ctypes.c_void_p) != 8:
             raise NotAvailable(f"the machine-code worker is for x86-64, this is {platform.machine()}")
         self.time_limit = time_limit
-        self.lock = threading.RLock()
+        self.large_lock = threading.RLock()
         self.workers: dict[int, NativeWorker] = {}
         self.region = Region()
         try:
@@ -161,6 +161,7 @@ class NativeWorker:
     def __init__(self, executor: NativeExecutor, channel: Channel) -> None:
         self.executor, self.channel, self.pid = executor, channel, channel.pid
         self.region = executor.region
+        self.lock = threading.RLock()
         self.gone = False
         self.not_ours = FaultCounts(0, 0)
         executor.workers[self.pid] = self
@@ -174,14 +175,17 @@ class NativeWorker:
     def syscall(self, name: str, *args: Argument) -> int:
         """Make a system call; returns its result, or a negative errno."""
         sizes = sum(_room(arg) for arg in args if not isinstance(arg, int))
-        with self.executor.lock:
-            at = self.channel.data
-            if sizes > self.channel.data_bytes:
-                at = self._large_buffer(sizes)
-            values, outs = self._place(args, at)
-            result = self._run(machine_code.SYSCALL, libc.X86_64[name], tuple(values))
-            for where, out in outs:
-                out.data = self.channel.get(where, out.size)
+        with self.lock:
+            if sizes <= self.channel.data_bytes:
+                return self._syscall_at(self.channel.data, name, args)
+            with self.executor.large_lock:
+                return self._syscall_at(self._large_buffer(sizes), name, args)
+
+    def _syscall_at(self, at: int, name: str, args: Sequence[Argument]) -> int:
+        values, outs = self._place(args, at)
+        result = self._run(machine_code.SYSCALL, libc.X86_64[name], tuple(values))
+        for where, out in outs:
+            out.data = self.channel.get(where, out.size)
         return result
 
     def need(self, name: str, *args: Argument) -> int:
@@ -195,7 +199,7 @@ class NativeWorker:
         """Load bytes, one by one; raises FatalSignal."""
         self._check_access(addr, n)
         parts = []
-        with self.executor.lock:
+        with self.lock:
             for start, size in pieces(n, self.channel.data_bytes):
                 self._run(machine_code.COPY, 0, (self.channel.data, addr + start, size))
                 parts.append(self.channel.get(self.channel.data, size))
@@ -204,7 +208,7 @@ class NativeWorker:
     def store(self, addr: int, data: bytes) -> None:
         """Store bytes, one by one; raises FatalSignal."""
         self._check_access(addr, len(data))
-        with self.executor.lock:
+        with self.lock:
             for start, size in pieces(len(data), self.channel.data_bytes):
                 self.channel.put(self.channel.data, data[start : start + size])
                 self._run(machine_code.COPY, 0, (addr + start, self.channel.data, size))
@@ -212,12 +216,12 @@ class NativeWorker:
     def execute(self, addr: int) -> None:
         """Call the code at `addr`; raises FatalSignal."""
         self._check_access(addr, 1)
-        with self.executor.lock:
+        with self.lock:
             self._run(machine_code.CALL, 0, (addr,))
 
     def fork(self) -> NativeWorker:
         """Return the worker of a new child; raises OSError."""
-        with self.executor.lock:
+        with self.lock:
             channel = Channel(self.region.take(), alive)
             pid = self._run(machine_code.FORK, 0, (channel.address,))
             if pid < 0:
@@ -230,7 +234,7 @@ class NativeWorker:
 
     def exit(self, status: int) -> None:
         """End the process with exit_group(2) and wait until it is gone."""
-        with self.executor.lock:
+        with self.lock:
             if self.gone:
                 raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
             self.channel.wait(self.executor.time_limit)

@@ -22,7 +22,7 @@ PERF_TYPE_SOFTWARE, PAGE_FAULTS_MIN, PAGE_FAULTS_MAJ = 1, 5, 6
 SAMPLE_ADDR, SAMPLE_STREAM_ID = 1 << 3, 1 << 9
 DISABLED, INHERIT, EXCLUDE_KERNEL, EXCLUDE_HV = 1 << 0, 1 << 1, 1 << 5, 1 << 6
 ENABLE, DISABLE, SET_OUTPUT, GET_ID = 0x2400, 0x2401, 0x2405, 0x8008_2407
-RECORD_LOST, RECORD_SAMPLE = 2, 9
+RECORD_SAMPLE = 9
 RING_PAGES = (128, 64, 16, 4)
 """Sizes of the ring to be tried, a power of two of pages; perf_event_mlock_kb limits them for ordinary users."""
 HEAD, TAIL = 1024, 1032
@@ -48,11 +48,13 @@ class FaultRing:
     that found the ring full.
     """
 
+    _ring = _ring_bytes = _seen = 0
+    _fds: list[int] = []  # noqa: RUF012 - a ring that was refused has none to close
+    lost = 0
+
     def __init__(self, pid: int = 0, kernel_too: bool = True) -> None:
         libc.require_linux()
-        self.lost = 0
-        self._fds: list[int] = []
-        self._ring = self._ring_bytes = 0
+        self._fds = []
         try:
             self._open(pid, kernel_too)
         except OSError as error:
@@ -102,8 +104,7 @@ class FaultRing:
         self._tail = ctypes.c_uint64.from_address(self._ring + TAIL)
 
     def start(self) -> None:
-        """Count from now on; the pages of the ring itself are in the page table already."""
-        ctypes.memset(self._ring + TAIL, 0, 0)
+        """Count from now on."""
         for fd in self._fds:
             fcntl.ioctl(fd, ENABLE, 0)
 
@@ -114,6 +115,14 @@ class FaultRing:
 
     def drain(self) -> list[FaultEvent]:
         """Return the faults since the last call, in order."""
+        counted = sum(struct.unpack("Q", os.read(fd, 8))[0] for fd in self._fds)
+        events = self._take()
+        self._seen += len(events)
+        self.lost = max(0, counted - self._seen)
+        return events
+
+    def _take(self) -> list[FaultEvent]:
+        """Return the records between tail and head of the ring, and free their place."""
         head, tail, size = self._head.value, self._tail.value, self._ring_bytes - PAGE_SIZE
         begin, end, base = tail % size, head % size, self._ring + PAGE_SIZE
         if head == tail:
@@ -132,8 +141,6 @@ class FaultRing:
             if kind == RECORD_SAMPLE:
                 addr, stream = struct.unpack_from("=QQ", data, at + 8)
                 events.append(FaultEvent(addr, self._kinds[stream]))
-            elif kind == RECORD_LOST:
-                self.lost += struct.unpack_from("=QQ", data, at + 8)[1]
             at += length
         return events
 

@@ -42,12 +42,20 @@ class ScriptedExecutor:
 
     def __init__(self, directory: str, time_limit: float) -> None:
         self.time_limit = time_limit
-        self.lock = threading.RLock()
         self.workers: dict[int, ScriptedWorker] = {}
         ours, theirs = socket.socketpair()
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         environment["PYTHONMALLOC"] = "malloc"
-        command = [sys.executable, "-S", "-s", "-P", str(CHILD), str(theirs.fileno()), directory, str(int(time_limit) + 5)]
+        command = [
+            sys.executable,
+            "-S",
+            "-s",
+            "-P",
+            str(CHILD),
+            str(theirs.fileno()),
+            directory,
+            str(int(time_limit) + 5),
+        ]
         self._child = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
@@ -99,6 +107,7 @@ class ScriptedWorker:
     ) -> None:
         self.executor, self.sock, self.pid = executor, sock, pid
         self.mine, self.brk = mine, brk
+        self.lock = threading.RLock()
         self.counts = FaultCounts(0, 0)
         self.gone = False
         sock.settimeout(executor.time_limit)
@@ -118,11 +127,19 @@ class ScriptedWorker:
                 "does the call wait for something, such as data in a pipe? LinuxKernel(time_limit=...) gives more time"
             ) from None
         except (OSError, EOFError):
-            self._forget()
-            raise WorkerDied(
-                f"the live process {self.pid} has ended by itself: it was killed, ran out of memory, or ran code that "
-                "is no return instruction. Start a new one with kernel.spawn()"
-            ) from None
+            raise self._died() from None
+
+    def _died(self) -> WorkerDied:
+        self._forget()
+        return WorkerDied(
+            f"the live process {self.pid} has ended by itself: it was killed, ran out of memory, or ran code that is no "
+            "return instruction. Start a new one with kernel.spawn()"
+        )
+
+    def _check_alive(self) -> None:
+        """Raise WorkerDied where an answer would be given without asking the process."""
+        if self.gone or not _alive(self.pid):
+            raise self._died()
 
     def _exactly(self, n: int) -> bytes:
         data = bytearray()
@@ -141,7 +158,7 @@ class ScriptedWorker:
             self.sock.sendall(struct.pack("I", len(data)) + data)
 
     def _ask(self, *request: object) -> tuple:  # type: ignore[type-arg]
-        with self.executor.lock:
+        with self.lock:
             self._send(*request)
             found = self.receive()
         assert isinstance(found, tuple)
@@ -155,6 +172,7 @@ class ScriptedWorker:
     def syscall(self, name: str, *args: Argument) -> int:
         """Make a system call; returns its result, or a negative errno. Keeps account of the program's addresses."""
         if name == "brk":
+            self._check_alive()
             return self._brk(args[0])  # type: ignore[arg-type]
         result = self._system_call(name, args, count=True)
         if result >= 0:
@@ -207,6 +225,7 @@ class ScriptedWorker:
         parts = []
         for at, size in _by_page(addr, n):
             if not ranges.common(self.mine, at, at + 1):
+                self._check_alive()
                 raise _no_area(at)
             result, minor, major, data = self._ask("load", at, size)
             self._count(minor, major)
@@ -219,6 +238,7 @@ class ScriptedWorker:
         """Store bytes, page by page from the lowest; raises FatalSignal."""
         for at, size in _by_page(addr, len(data)):
             if not ranges.common(self.mine, at, at + 1):
+                self._check_alive()
                 raise _no_area(at)
             result, minor, major = self._ask("store", at, data[at - addr : at - addr + size])
             self._count(minor, major)
@@ -227,6 +247,7 @@ class ScriptedWorker:
 
     def execute(self, addr: int) -> None:
         """Fetch the return instruction at `addr`: a fetch first reads the page in, whether it may be run or not."""
+        self._check_alive()
         area = self._area(addr)
         if area is None:
             raise _no_area(addr)
@@ -258,7 +279,7 @@ class ScriptedWorker:
     def fork(self) -> ScriptedWorker:
         """Return the worker of a new child; raises OSError."""
         ours, theirs = socket.socketpair()
-        with self.executor.lock:
+        with self.lock:
             self._send("fork")
             with contextlib.suppress(OSError):
                 self.sock.recv(1)
@@ -274,7 +295,7 @@ class ScriptedWorker:
 
     def exit(self, status: int) -> None:
         """End the process and wait until it is gone."""
-        with self.executor.lock:
+        with self.lock:
             self._send("exit", status)
             self._wait_until_gone()
             self._forget()

@@ -13,7 +13,7 @@ prices, not a measurement.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mmaplab import ledger
@@ -51,8 +51,9 @@ class Account:
 
     def said(self) -> str:
         """Return what was copied, by whom, and how often the kernel was entered, in words."""
-        entered = plural(self.bill.kernel_entries, "entry") + " into the kernel"
-        return f"{self.bill.device_bytes:,} B copied by the device, {self.bill.cpu_bytes:,} B by the processor, {entered}"
+        b = self.bill
+        entered = plural(b.kernel_entries, "entry") + " into the kernel"
+        return f"{b.device_bytes:,} B copied by the device, {b.cpu_bytes:,} B by the processor, {entered}"
 
 
 def bill(source: object = None, **runs: object) -> Svg:
@@ -121,6 +122,8 @@ def _cell(account: Account, cell: Cell, x: float, y: float) -> list[str]:
     if not used:
         parts.append(line(start, middle, end, middle, "none"))
     words = [f"{account.moved[hop]:,} B · {_times(account.made[hop], cell.by)}" for hop in used] or ["0 B"]
+    if len(used) == 2:
+        words = [f"→ {words[0]}", f"← {words[1]}"]
     weight = "mid b" if used else "mid s"
     centre = x + 24 + (SPAN + shapes.PAGE) / 2
     parts += [text(centre, y + 66 + 16 * i, row, weight) for i, row in enumerate(words)]
@@ -166,7 +169,7 @@ def table(accounts: Mapping[str, Account]) -> str:
     return "\n".join(named + lines)
 
 
-LINES = (
+LINES: tuple[tuple[str, Callable[[Account], str]], ...] = (
     ("copied by the device", lambda a: f"{a.bill.device_bytes:,} B"),
     ("copied by the processor", lambda a: f"{a.bill.cpu_bytes:,} B"),
     ("  " + ledger.HOP_WORDS["copy_to_user"], lambda a: f"{a.moved['copy_to_user']:,} B"),

@@ -1,8 +1,8 @@
 """The page cache of one file, above the file's blocks on the disk.
 
-    page cache   [F][F][F][.][.]      which pages are in memory, in which frame, and which are newer than the disk
-    disk         (D)(D)(D)(D)(D)      hatched: dirty, to be written back
-    mapped        2  1  0             how many entries lead to each cached page
+page cache   [F][F][F][.][.]      which pages are in memory, in which frame, and which are newer than the disk
+disk         (D)(D)(D)(D)(D)      hatched: dirty, to be written back
+mapped        2  1  0             how many entries lead to each cached page
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mmaplab.views.words import plural
 
 LEFT = 142
 CACHE, MAPPED, DISK = 58, 130, 172
-HEIGHT = 230
+HEIGHT = 240
 
 
 def cache(source: object, path: str) -> Svg:
@@ -39,7 +39,7 @@ def cache(source: object, path: str) -> Svg:
         rect(0, 40, WIDTH, 118, "kernel2", 0),
         text(MARGIN, CACHE + TAB + 12, "page cache", "h"),
         text(MARGIN, CACHE + TAB + 29, f"{len(file.pages):,} of {file.npages:,}", "s"),
-        text(MARGIN, MAPPED + 16, "entries that lead here", "s"),
+        text(MARGIN, MAPPED + 16, "entries", "s"),
     ]
     for cell in row:
         parts += _column(file, mapped, cell)

@@ -18,7 +18,7 @@ from mmaplab.views.svg import Svg, text
 from mmaplab.views.theme import MARGIN, WIDTH, text_width
 from mmaplab.views.words import plural
 
-WIDE, HIGH = 97, 116
+WIDE, HIGH = 136, 108
 MOST = 28
 """Frames drawn at most."""
 

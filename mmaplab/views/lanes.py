@@ -30,7 +30,7 @@ from mmaplab.views.theme import MARGIN, WIDTH, text_width
 
 LAYERS = ("band", "halo", "line", "object", "arrow", "word")
 FRAME = TAB + PAGE
-LEVEL = 106
+LEVEL = 118
 """The height of one row of areas."""
 
 
@@ -157,7 +157,8 @@ def _bracket(board: Board, group: Group, area: Area, pid: int, y: float) -> None
     key = f"{pid}:{area.start:x}"
     label = f"{area.name or 'anonymous'}, {kind}"
     board.put("line", f"br:{key}", shapes.bracket(x1, x2, y - 14), data_area=key)
-    words = (text(x1, y - 34, label, "h"), text(x1, y - 19, f"{area.perms} {area.start:x}", "m s"))
+    left = x1 if y == min(v for k, v in board.y.items() if k.startswith("va:")) else x1 + 9  # lines pass on the left
+    words = (text(left, y - 34, label, "h"), text(left, y - 19, f"{area.perms} {area.start:x}", "m s"))
     board.put("word", f"nm:{key}", *words, data_area=key)
 
 
@@ -232,13 +233,15 @@ def _entry(board: Board, place: Place, pte: int, data: dict[str, str]) -> None:
         target = _frame_y(board, place, pte)
         board.put("line", f"l1:{place.name}", line(cx, top, cx, y), **data)
         if target is not None:
+            target += TAB if cx > x + 18 else 0
             board.put("line", f"l2:{place.name}", line(cx, y + PILL, cx, target), **data)
 
 
 def _aside(board: Board, place: Place) -> float:
     """Return how far a line stands off the middle, where the lines of several rows of pages run side by side."""
     rows = [(pid, level) for pid, _ in board.layout.processes for level in range(len(place.group.deltas.get(pid, [])))]
-    return 0 if len(rows) < 2 else (-11, 11, -7, 7)[rows.index((place.pid, place.level)) % 4]
+    behind = len(rows) - 1 - rows.index((place.pid, place.level))
+    return (0, -13, 13, -8)[behind % 4]
 
 
 def _addresses(place: Place) -> range:

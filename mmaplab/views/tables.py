@@ -1,57 +1,75 @@
-"""The walk through the page tables: one address, its bit fields, and the table that each of them chooses from.
+"""The walk through the page tables: one address, its bit fields, and the slot that each of them chooses.
 
-address 0x7ffff7fbf000
-  bits 47-39   pgd[255]   there
-  bits 38-30   pud[511]   there
-  bits 29-21   pmd[447]   empty: the walk ends here
+    address 0x7ffff7fbf000
+      bits 47-39   pgd[255]       there
+      bits 38-30   pud[511]       there
+      bits 29-21   pmd[447]       empty: the walk ends here
+      bits 20-12   pte[447]       no table
+
+Where the walk reaches an entry, the entry's bits stand below: frame, rights, used, dirty.
 """
 
 from __future__ import annotations
 
-from mmaplab.constants import PAGE_SIZE
-from mmaplab.pte import address_fields, pte_dirty, pte_pfn, pte_present, pte_text, pte_young
-from mmaplab.views import theme
+from mmaplab.pte import (
+    PAGE_ACCESSED,
+    PAGE_DIRTY,
+    PAGE_NX,
+    PAGE_PRESENT,
+    PAGE_RW,
+    PAGE_USER,
+    address_fields,
+    pte_pfn,
+    pte_present,
+    pte_text,
+)
+from mmaplab.views import shapes
+from mmaplab.views.rows import space_of
 from mmaplab.views.scene import Scene, Space, final
-from mmaplab.views.shapes import halo, zigzag
 from mmaplab.views.svg import Svg, line, path, rect, text
+from mmaplab.views.theme import MARGIN
 
 LEVELS = (("pgd", "47-39"), ("pud", "38-30"), ("pmd", "29-21"), ("pte", "20-12"))
-BOX, GAP, TOP = 118, 24, 118
-HEIGHT = 300
+BITS = (
+    ("NX", PAGE_NX, "no code"),
+    ("D", PAGE_DIRTY, "dirty"),
+    ("A", PAGE_ACCESSED, "used"),
+    ("US", PAGE_USER, "user"),
+    ("RW", PAGE_RW, "write"),
+    ("P", PAGE_PRESENT, "present"),
+)
+"""The entry's bits that a learner meets, from the highest down, and what a set bit says."""
+BOX, STEP, TOP = 114, 141, 132
 
 
 def tables(source: object, addr: int, pid: int | None = None) -> Svg:
-    """Return the walk for `addr` in a process's page tables; the first process where `pid` is None."""
+    """Return the walk for `addr` in a process's page tables; of the first process where `pid` is None.
+
+    Raises ValueError for a process that the trace does not know.
+    """
     scene = final(source)
-    space = _space(scene, pid)
+    space = space_of(scene, pid)
     fields = address_fields(addr)
-    depth = _depth(space, addr)
-    pte = space.ptes.get(addr & -PAGE_SIZE, 0)
-    rows = [_row(i, fields[i], depth, pte) for i in range(4)]
-    parts = [text(theme.MARGIN, 26, f"address {addr:#x}", "h m"), *_bits(fields, depth)]
-    for i in range(depth):
-        parts += _table(i, fields[i], i < depth - 1 or pte_present(pte), depth)
-    parts += _end(depth, pte)
+    depth = tables_on_path(space, addr)
+    pte = space.ptes.get(addr & -4096, 0) if depth == 4 else 0
+    found = pte_present(pte)
     said = (
-        f"frame {pte_pfn(pte)}, {pte_text(pte)}"
-        if pte_present(pte)
-        else f"the walk ends at an empty slot of table {depth} of 4"
+        f"frame {pte_pfn(pte)}, {pte_text(pte)}" if found else f"the walk ends at an empty slot of table {depth} of 4"
     )
-    written = "\n".join([f"address {addr:#x}", *rows, f"  {said}"])
-    return Svg(HEIGHT, "Walk through the page tables", f"{addr:#x}: {said}.", written, tuple(parts))
+    parts = [text(MARGIN, 28, f"P{space.pid}, address {addr:#x}", "t"), *_fields(fields, depth)]
+    parts += [shapes.halo(_x(depth - 1), TOP + 48, BOX, 28)]
+    for i in range(4):
+        parts += _table(i, fields[i], depth, found)
+    parts += _frame(scene, pte, fields[4]) if found else _end(depth)
+    parts += _bits(pte) if found else []
+    rows = [_row(i, fields[i], depth, found) for i in range(4)]
+    form = "\n".join([f"address {addr:#x}", *rows, f"  {said}"])
+    height = 330 if found else 272
+    return Svg(height, "Walk through the page tables", f"Address {addr:#x}: {said}.", form, tuple(parts))
 
 
-def _space(scene: Scene, pid: int | None) -> Space:
-    if pid is None and scene.processes:
-        pid = min(scene.processes)
-    space = scene.space_of(pid) if pid is not None else None
-    if space is None:
-        raise ValueError(f"the trace knows no living process {pid}; it knows {sorted(scene.processes)}")
-    return space
-
-
-def _depth(space: Space, addr: int) -> int:
-    """Return how many tables are on the path, the root included."""
+def tables_on_path(space: Space, addr: int) -> int:
+    """Return how many tables lie on the way to an address, the root included: 1 to 4."""
     depth = 1
     for level, size in ((3, 1 << 39), (2, 1 << 30), (1, 1 << 21)):
         if (level, addr & -size) not in space.tables:
@@ -60,73 +78,80 @@ def _depth(space: Space, addr: int) -> int:
     return depth
 
 
-def _row(i: int, index: int, depth: int, pte: int) -> str:
-    """Return the line of one level for the text form."""
+def _row(i: int, index: int, depth: int, found: bool) -> str:
     name, bits = LEVELS[i]
-    if i >= depth:
-        state = "no table"
-    elif i < depth - 1 or pte_present(pte):
-        state = "there"
-    else:
-        state = "empty: the walk ends here"
-    return f"  bits {bits}   {name}[{index}]".ljust(30) + state
+    state = "no table" if i >= depth else "there" if i < depth - 1 or found else "empty: the walk ends here"
+    return f"  bits {bits}   {f'{name}[{index}]':14} {state}"
 
 
 def _x(i: int) -> float:
-    return theme.MARGIN + i * (BOX + GAP)
+    return MARGIN + i * STEP
 
 
-def _bits(fields: tuple[int, int, int, int, int], depth: int) -> list[str]:
-    """Return the address as five fields, with the bits that each one has."""
+def _fields(fields: tuple[int, int, int, int, int], depth: int) -> list[str]:
+    """Return the address as its five fields, each above the table in which it chooses a slot."""
     parts = []
-    names = [*LEVELS, ("byte", "11-0")]
-    for i, (name, bits) in enumerate(names):
-        parts.append(rect(_x(i), 40, BOX, 34, "entry o" if i < depth else "void ol", 4))
-        parts.append(text(_x(i) + BOX / 2, 62, str(fields[i]), "m b mid" + (" on" if i < depth else "")))
-        parts.append(text(_x(i) + BOX / 2, 90, f"{name}, bits {bits}", "s mid"))
+    for i, (name, bits) in enumerate([*LEVELS, ("byte", "11-0")]):
+        used = i < depth
+        parts.append(rect(_x(i), 46, BOX, 30, "entry o" if used else "void ol", 4))
+        parts.append(text(_x(i) + BOX / 2, 66, str(fields[i]), "m h mid on" if used else "m h mid"))
+        parts.append(text(_x(i) + BOX / 2, 94, f"{name} · bits {bits}", "s mid"))
+        if i < depth:
+            parts.append(line(_x(i) + BOX / 2, 100, _x(i) + BOX / 2, TOP - 3, "rule"))
     return parts
 
 
-def _table(i: int, index: int, filled: bool, depth: int) -> list[str]:
-    """Return one table: a few of its 512 slots, with the chosen one."""
-    x = _x(i)
-    parts = [text(x, TOP + 12, f"{LEVELS[i][0]} table", "b")]
+def _table(i: int, index: int, depth: int, found: bool) -> list[str]:
+    """Return one table: the chosen one of its 512 slots, with its neighbours."""
+    x, here = _x(i), i < depth
+    parts = [text(x, TOP + 11, f"{LEVELS[i][0]} table" if here else "no table", "b" if here else "s")]
+    filled = here and (i < depth - 1 or found)
     for row, slot in enumerate((index - 1, index, index + 1)):
-        y = TOP + 22 + row * 30
-        chosen = row == 1
-        if chosen and i == depth - 1:
-            parts.append(halo(x - 4, y - 4, BOX + 8, 36))
-        shown = f"{slot}" if 0 <= slot < 512 else ""
-        parts.append(rect(x, y, BOX, 28, ("entry o" if filled else "void absent") if chosen else "void none", 3))
-        words = "" if not chosen else ("entry" if i == 3 else "next table") if filled else "empty"
-        parts.append(text(x + 8, y + 18, shown, "m on" if chosen and filled else "m"))
-        parts.append(text(x + BOX - 8, y + 18, words, "end on" if chosen and filled else "end"))
-    if filled and i < 3:
-        y = TOP + 66
-        parts += [line(x + BOX, y, x + BOX + GAP - 8, y), path(f"M{x + BOX + GAP - 2:g},{y:g} l-9,-5 l0,10 z", "head")]
-    return parts
+        if not here or not 0 <= slot < 512:
+            continue
+        y, chosen = TOP + 18 + row * 30, row == 1
+        cls = "entry o" if chosen and filled else "void absent" if chosen else "none"
+        words = "" if not chosen else "empty" if not filled else "entry" if i == 3 else "next table"
+        ink = " on" if chosen and filled else "" if chosen else " s"
+        parts.append(rect(x, y, BOX, 28, cls))
+        parts += [text(x + 8, y + 18, str(slot), f"m{ink}"), text(x + BOX - 8, y + 18, words, f"end{ink}")]
+    return parts + (_arrow(x + BOX, TOP + 62, _x(i + 1)) if filled else [])
 
 
-def _end(depth: int, pte: int) -> list[str]:
-    """Return what the walk ends in: a frame, or an empty slot."""
-    y = TOP + 66
-    if not pte_present(pte):
-        x = _x(depth - 1) + BOX / 2
-        return [
-            zigzag(x - 12, TOP + 118),
-            text(x + 14, TOP + 138, "the walk ends here: page fault", "alarm"),
-            text(theme.MARGIN, HEIGHT - 14, f"{depth} of 4 tables on the path exist.", "s"),
-        ]
-    x = _x(4)
-    marks = (
-        ", ".join(word for word, has in (("used", pte_young(pte)), ("dirty", pte_dirty(pte))) if has) or "not used yet"
-    )
+def _arrow(x1: float, y: float, x2: float) -> list[str]:
+    return [line(x1, y, x2 - 12, y), path(f"M{x2 - 6:g},{y:g}l-9,-5v10z", "head")]
+
+
+def _frame(scene: Scene, pte: int, byte: int) -> list[str]:
+    """Return the frame that the entry names, and the byte in it."""
+    x, pfn = _x(4), pte_pfn(pte)
+    kind = "zero" if pfn == 0 else "file" if scene.frames.get(pfn) == "cache" else "anon"
+    says = {"zero": "zero page", "file": "page cache", "anon": "own page"}[kind]
     return [
-        line(_x(3) + BOX, y, x - 8, y),
-        path(f"M{x - 2:g},{y:g} l-9,-5 l0,10 z", "head"),
-        text(x, TOP + 12, "frame", "b"),
-        rect(x, TOP + 22, BOX, 88, "file o", 3),
-        text(x + BOX / 2, TOP + 56, f"{pte_pfn(pte)}", "h mid on"),
-        text(x + BOX / 2, TOP + 78, f"{pte_text(pte)}, {marks}", "mid on"),
-        text(theme.MARGIN, HEIGHT - 14, "4 of 4 tables on the path exist, and the entry names a frame.", "s"),
+        text(x, TOP + 11, "frame", "b"),
+        rect(x, TOP + 18, BOX, 88, f"{kind} o", 3),
+        text(x + BOX / 2, TOP + 44, str(pfn), "l mid on"),
+        text(x + BOX / 2, TOP + 66, says, "mid on"),
+        text(x + BOX / 2, TOP + 90, f"byte {byte}", "mid m on"),
     ]
+
+
+def _end(depth: int) -> list[str]:
+    """Return the mark of the fault, below the slot at which the walk ends."""
+    x = _x(depth - 1) + 16
+    words = "the walk ends here: page fault"
+    side = text(x + 14, TOP + 126, words, "alarm") if depth < 4 else text(x - 12, TOP + 126, words, "alarm end")
+    return [shapes.zigzag(x, TOP + 124), side]
+
+
+def _bits(pte: int) -> list[str]:
+    """Return the entry's own bits; a filled box is a set bit."""
+    y = TOP + 130
+    parts = [text(MARGIN, y + 20, "the entry", "h"), rect(_x(1), y, BOX, 30, "entry o", 4)]
+    parts.append(text(_x(1) + BOX / 2, y + 20, f"frame {pte_pfn(pte)}", "m mid on"))
+    for i, (name, bit, says) in enumerate(BITS):
+        x, is_set = _x(2) + i * 70, bool(pte & bit)
+        parts.append(rect(x, y, 60, 30, "entry o" if is_set else "void ol", 4))
+        parts.append(text(x + 30, y + 20, f"{name} {int(is_set)}", "m mid on" if is_set else "m mid"))
+        parts.append(text(x + 30, y + 48, says if is_set else "–", "s mid"))
+    return parts

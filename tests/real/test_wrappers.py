@@ -160,7 +160,7 @@ def test_what_proc_says_of_this_process(path: str) -> None:
     with real.file_mapping(path) as m:
         m.array[0].item()
         (area,) = [entry for entry in real.smaps() if entry.area.start == m.address]
-        assert area["Rss"] == 16 * PAGE
+        assert area["Rss"] == sum(real.pagemap(m)) * PAGE > 0
         assert area.area in real.maps()
     assert real.rollup()["Rss"] > 1 << 20
     before = real.io_counters()

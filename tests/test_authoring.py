@@ -1,0 +1,82 @@
+"""Stored notebooks: what is kept of a run, and what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from mmaplab import authoring
+
+WIDGET = "import ipywidgets\nipywidgets.IntSlider()"
+
+
+def stored(folder: Path, *cells: nbformat.NotebookNode, **metadata: object) -> Path:
+    """Write a notebook of these cells and run it."""
+    path = folder / "page.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=list(cells), metadata=metadata), path)
+    authoring.execute(path)
+    return path
+
+
+def code(source: str, name: str, *tags: str) -> nbformat.NotebookNode:
+    """Return a code cell with a fixed id."""
+    return nbformat.v4.new_code_cell(source, id=name, metadata={"tags": list(tags)} if tags else {})
+
+
+def test_two_runs_give_the_same_file(tmp_path: Path) -> None:
+    """No time, no version and no random id is stored, so a change in a notebook is a change of its content."""
+    cells = [code("print('one')\nprint('two')", "a"), code(WIDGET, "b", "widget"), code("6 * 7", "c")]
+    path = stored(tmp_path, *cells)
+    first = path.read_bytes()
+    authoring.execute(path)
+    assert path.read_bytes() == first
+
+
+def test_results_are_stored_and_widgets_are_not(tmp_path: Path) -> None:
+    """A widget's cell is stored as if it had not run; the cells around it keep their numbers."""
+    path = stored(tmp_path, code("6 * 7", "a"), code(WIDGET, "b", "widget"), code("7 * 7", "c"))
+    seven, widget, square = nbformat.read(path, as_version=4).cells
+    assert seven.outputs[0].data == {"text/plain": "42"}
+    assert (widget.outputs, widget.execution_count) == ([], None)
+    assert square.execution_count == 3
+    assert "widget" not in path.read_text(encoding="utf-8").replace('"widget"', "").replace("ipywidgets", "")
+
+
+def test_prints_are_one_output(tmp_path: Path) -> None:
+    """How the kernel cut the printed text into messages is not stored."""
+    source = "import sys\nfor i in range(3):\n    print(i)\n    sys.stdout.flush()"
+    (cell,) = nbformat.read(stored(tmp_path, code(source, "a")), as_version=4).cells
+    assert [output.text for output in cell.outputs] == ["0\n1\n2\n"]
+
+
+def test_the_metadata_is_the_courses_own(tmp_path: Path) -> None:
+    """The name of the kernel stays, its version goes; what an author wrote stays."""
+    path = stored(tmp_path, code("1", "a"), title="A page", widgets={"state": {}}, language_info={"name": "python", "version": "3.99"})
+    metadata = nbformat.read(path, as_version=4).metadata
+    assert metadata == {**authoring.METADATA, "title": "A page"}
+
+
+def test_a_notebook_that_fails_stays_as_it_is(tmp_path: Path) -> None:
+    """An error is told, not stored."""
+    path = tmp_path / "page.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[code("1 / 0", "a")]), path)
+    before = path.read_bytes()
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        authoring.execute(path)
+    assert authoring.main(["execute", str(path)]) == 1
+    assert path.read_bytes() == before
+
+
+def test_freeze_keeps_comments_and_other_systems(tmp_path: Path) -> None:
+    """The file holds exact versions of what is installed, and lines with a marker stay."""
+    path = tmp_path / "constraints.txt"
+    path.write_text("# why\nold==1\nappnope==1.0.0; sys_platform == 'darwin'\n", encoding="utf-8")
+    authoring.freeze(path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "# why"
+    assert "appnope==1.0.0; sys_platform == 'darwin'" in lines
+    assert f"nbformat=={nbformat.__version__}" in lines
+    assert not [line for line in lines if line.startswith(("old", "mmaplab", "pip=="))]
