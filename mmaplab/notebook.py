@@ -40,6 +40,7 @@ from mmaplab.widgets.live import live_walk
 from mmaplab.widgets.play import play
 from mmaplab.widgets.player import player
 from mmaplab.widgets.predict import compare, predict
+from mmaplab.widgets.questions import ask
 from mmaplab.widgets.quiz import quiz, quiz_variant
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "NotAvailable",
     "SegmentationFault",
     "address_fields",
+    "ask",
     "bill",
     "check",
     "check_slot",

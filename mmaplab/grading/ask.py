@@ -10,6 +10,7 @@ Whatever the child does (crash, loop, leave, flood), `ask` returns a dictionary 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import select
@@ -166,6 +167,7 @@ def forked(namespace: dict[str, object], seconds: float = DESK_SECONDS) -> Itera
 def _serve_forked(there: tuple[int, int], here: tuple[int, int], namespace: dict[str, object], seconds: float) -> None:
     try:
         os.setsid()
+        faulthandler.disable()  # a death in here is the answer's, and is told by the verdict
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.close(there[1])
         os.close(here[0])

@@ -95,7 +95,7 @@ def check(key: str, *answers: object) -> Verdict:
     """
     question = public_question(key)
     if len(answers) != len(question.answers):
-        raise TypeError(f"check({key!r}, ...) takes {', '.join(question.answers)}; {len(answers)} answers were given")
+        raise TypeError(f"check({key!r}, ...) takes {', '.join(question.answers)}, not {_count(len(answers), 'value')}")
     waiting = f"{_count(len(question.tests), 'public check')} and {question.hidden} hidden wait for it"
     if all(is_blank(answer) for answer in answers):
         return Verdict(question.title, f"not answered yet; {waiting}.", key=key)

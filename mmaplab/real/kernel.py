@@ -25,9 +25,8 @@ from mmaplab.constants import PAGE_SIZE
 from mmaplab.lab import NotAvailable
 from mmaplab.real import files, libc
 from mmaplab.real.arguments import existing_name, octets, plain_name
-from mmaplab.real.native import NativeExecutor
+from mmaplab.real.executors import NativeExecutor, ScriptedExecutor
 from mmaplab.real.process import LinuxProcess
-from mmaplab.real.scripted import ScriptedExecutor
 from mmaplab.real.worker import Worker
 
 

@@ -1,39 +1,27 @@
-"""Live processes that hold nothing but the program: machine code in an emptied child; x86-64 only.
+"""Live processes that hold nothing but the program: machine code in an emptied process; x86-64 only.
 
-The first child, the *zygote*, is a copy of the notebook's process that runs `machine_code` and nothing else. It is told
-to unmap all that it was born with. Every further process is a fork of the zygote, so all begin alike: no area, no
-descriptor but 0 to 2, no page fault to come but the program's own.
+This is the notebook's side: it writes requests into a process's channel. `executors` makes the first such process,
+`machine_code` is what runs in it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import platform
 import select
 import signal
-import struct
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from mmaplab.constants import PAGE_SIZE, TASK_SIZE, Map
+from mmaplab.constants import PAGE_SIZE, TASK_SIZE
 from mmaplab.interface import FaultCounts, MapsEntry, SegmentationFault
-from mmaplab.lab import NotAvailable
-from mmaplab.real import libc, machine_code, procfs
+from mmaplab.real import libc, machine_code
 from mmaplab.real.channel import LARGE_BYTES, REGION_BYTES, Channel, Region, pieces
-from mmaplab.real.worker import Argument, Out, WorkerDied, WorkerHung, overlap
+from mmaplab.real.worker import Argument, Household, Out, WorkerDied, WorkerHung, overlap
 
-SYNCHRONOUS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP)
-SA_SIGINFO, SA_NODEFER, SA_RESTORER = 0x4, 0x4000_0000, 0x0400_0000
-SIG_IGN, SIG_SETMASK = 1, 2
-ARCH_GET_FS, PR_SET_CHILD_SUBREAPER, PR_SET_NAME = 0x1003, 36, 15
-RSEQ_UNREGISTER, RSEQ_SIGNATURE = 1, 0x5305_3053
 MADV_POPULATE_WRITE = 23
-WALL = 0x4000_0000
-"""__WALL of wait4(2): also children that send no signal when they end."""
 
 
 def alive(pid: int) -> bool:
@@ -45,112 +33,12 @@ def alive(pid: int) -> bool:
         return False
 
 
-class NativeExecutor:
-    """Makes native workers; owns the zygote and the memory shared with all of them."""
+@dataclass
+class Shared(Household):
+    """What all machine-code workers of one kernel have in common."""
 
-    name = "machine code"
-
-    def __init__(self, directory: str, time_limit: float) -> None:
-        if platform.machine() != "x86_64" or ctypes.sizeof(ctypes.c_void_p) != 8:
-            raise NotAvailable(f"the machine-code worker is for x86-64, this is {platform.machine()}")
-        self.time_limit = time_limit
-        self.large_lock = threading.RLock()
-        self.workers: dict[int, NativeWorker] = {}
-        self.region = Region()
-        try:
-            self.zygote = self._start_zygote()
-            self.mmap_base = self._empty(self.zygote, directory)
-        except BaseException:
-            self.close()
-            raise
-
-    def spawn(self) -> NativeWorker:
-        """Return a new process, a fork of the zygote; raises OSError, WorkerDied if the zygote was killed."""
-        return self.zygote.fork()
-
-    def close(self) -> None:
-        """End every process and wait for the zygote."""
-        for worker in list(self.workers.values()):
-            worker.kill()
-        zygote = getattr(self, "zygote", None)
-        if zygote:
-            zygote.kill()
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(zygote.pid, WALL)
-        self.region.close()
-
-    def _start_zygote(self) -> NativeWorker:
-        channel = Channel(self.region.take(), alive)
-        start = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_uint64)(self.region.label("start"))
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        try:
-            pid = start(channel.address)  # no signal may reach the child: Python's handlers are gone there
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if pid < 0:
-            raise OSError(-pid, f"clone: {os.strerror(-pid)}")
-        channel.pid = pid
-        return NativeWorker(self, channel)
-
-    def _empty(self, zygote: NativeWorker, directory: str) -> int:
-        """Take everything from the zygote that it inherited; returns its mmap_base, in bytes."""
-        zygote.settle()
-        _unregister_rseq(zygote)
-        _set_signals(zygote, self.region)
-        zygote.need("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        zygote.need("prctl", PR_SET_NAME, b"mmaplab live\0", 0, 0, 0)
-        _set_descriptors(zygote, directory)
-        with open(f"/proc/{zygote.pid}/stat", "rb") as file:
-            start_brk = int(file.read().rpartition(b")")[2].split()[44])
-        zygote.syscall("brk", start_brk)
-        with open(f"/proc/{zygote.pid}/maps") as maps:
-            for entry in procfs.parse_maps(maps.read()):
-                if entry.end <= TASK_SIZE and not zygote.is_own(entry.start, entry.end - entry.start):
-                    zygote.syscall("munmap", entry.start, entry.end - entry.start)
-        where = zygote.need("mmap", 0, PAGE_SIZE, 0, Map.MAP_PRIVATE | Map.MAP_ANONYMOUS, -1, 0)
-        zygote.need("munmap", where, PAGE_SIZE)
-        return where + PAGE_SIZE
-
-
-def _unregister_rseq(zygote: NativeWorker) -> None:
-    """Tell the kernel to forget the restartable-sequence area of the C library; it would kill us for its absence."""
-    try:
-        at = ctypes.c_ssize_t.in_dll(ctypes.CDLL(None), "__rseq_offset").value
-        size = ctypes.c_uint.in_dll(ctypes.CDLL(None), "__rseq_size").value
-    except ValueError:
-        return  # a C library that registers none
-    out = Out(8)
-    zygote.need("arch_prctl", ARCH_GET_FS, out)
-    address = struct.unpack("Q", out.data)[0] + at
-    results = [zygote.syscall("rseq", address, n, RSEQ_UNREGISTER, RSEQ_SIGNATURE) for n in sorted({32, size, 64})]
-    if size and 0 not in results:
-        raise NotAvailable(f"the C library's rseq area could not be unregistered (errno {-results[0]})")
-
-
-def _set_signals(zygote: NativeWorker, region: Region) -> None:
-    """Install the handler; all other signals stay blocked, and children need no wait."""
-    flags = SA_SIGINFO | SA_NODEFER | SA_RESTORER
-    action = struct.pack("4Q", region.label("handler"), flags, region.label("restorer"), 0)
-    for signo in SYNCHRONOUS:
-        zygote.need("rt_sigaction", signo, action, 0, 8)
-    ignore = struct.pack("4Q", SIG_IGN, SA_RESTORER, region.label("restorer"), 0)
-    zygote.need("rt_sigaction", signal.SIGCHLD, ignore, 0, 8)
-    mask = 2**64 - 1
-    for signo in SYNCHRONOUS:
-        mask &= ~(1 << (signo - 1))
-    zygote.need("rt_sigprocmask", SIG_SETMASK, struct.pack("Q", mask), 0, 8)
-
-
-def _set_descriptors(zygote: NativeWorker, directory: str) -> None:
-    """Make 0, 1 and 2 the directory (which can be neither read nor mapped) and close all others."""
-    fd = zygote.need("openat", -100, os.fsencode(directory) + b"\0", os.O_PATH | os.O_DIRECTORY, 0)
-    for low in range(3):
-        if low != fd:
-            zygote.need("dup3", fd, low, 0)
-    if zygote.syscall("close_range", 3, 2**32 - 1, 0) < 0:
-        for entry in Path(f"/proc/{zygote.pid}/fd").iterdir():
-            if int(entry.name) > 2:
-                zygote.syscall("close", int(entry.name))
+    region: Region = field(default_factory=Region)
+    large_lock: threading.RLock = field(default_factory=threading.RLock)
 
 
 class NativeWorker:
@@ -158,13 +46,13 @@ class NativeWorker:
 
     exact_faults = True
 
-    def __init__(self, executor: NativeExecutor, channel: Channel) -> None:
-        self.executor, self.channel, self.pid = executor, channel, channel.pid
-        self.region = executor.region
+    def __init__(self, shared: Shared, channel: Channel) -> None:
+        self.shared, self.channel, self.pid = shared, channel, channel.pid
+        self.region = shared.region
         self.lock = threading.RLock()
         self.gone = False
         self.not_ours = FaultCounts(0, 0)
-        executor.workers[self.pid] = self
+        shared.workers[self.pid] = self
 
     def settle(self) -> None:
         """Bring the channel into the page table, so that no later fault is the worker's own; count from here."""
@@ -178,7 +66,7 @@ class NativeWorker:
         with self.lock:
             if sizes <= self.channel.data_bytes:
                 return self._syscall_at(self.channel.data, name, args)
-            with self.executor.large_lock:
+            with self.shared.large_lock:
                 return self._syscall_at(self._large_buffer(sizes), name, args)
 
     def _syscall_at(self, at: int, name: str, args: Sequence[Argument]) -> int:
@@ -228,7 +116,7 @@ class NativeWorker:
                 self.region.give_back(channel.address)
                 raise OSError(-pid, f"fork: {os.strerror(-pid)}")
             channel.pid = pid
-            child = NativeWorker(self.executor, channel)
+            child = NativeWorker(self.shared, channel)
             child.settle()
             return child
 
@@ -237,7 +125,7 @@ class NativeWorker:
         with self.lock:
             if self.gone:
                 raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
-            self.channel.wait(self.executor.time_limit)
+            self.channel.wait(self.shared.time_limit)
             fd = _pidfd(self.pid)
             self.channel.post(machine_code.SYSCALL, libc.X86_64["exit_group"], (status,))
             self._wait_until_gone(fd)
@@ -296,7 +184,7 @@ class NativeWorker:
         if self.gone:
             raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
         try:
-            return self.channel.run(operation, number, args, self.executor.time_limit)
+            return self.channel.run(operation, number, args, self.shared.time_limit)
         except WorkerHung:
             self.kill()
             raise
@@ -354,16 +242,16 @@ class NativeWorker:
         if pidfd is not None:
             poll = select.poll()
             poll.register(pidfd, select.POLLIN)
-            poll.poll(int(self.executor.time_limit * 1000))
+            poll.poll(int(self.shared.time_limit * 1000))
             os.close(pidfd)
-        deadline = time.monotonic() + self.executor.time_limit
+        deadline = time.monotonic() + self.shared.time_limit
         while alive(self.pid) and time.monotonic() < deadline:
             time.sleep(0.0005)
 
     def _forget(self) -> None:
         if not self.gone:
             self.gone = True
-            self.executor.workers.pop(self.pid, None)
+            self.shared.workers.pop(self.pid, None)
             self.region.give_back(self.channel.address)
 
 

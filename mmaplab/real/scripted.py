@@ -14,87 +14,20 @@ import os
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from mmaplab.constants import PAGE_MASK, PAGE_SIZE, TASK_SIZE, BusCode, Map, Mremap, Prot, SegvCode, page_align_up
 from mmaplab.interface import BusError, FaultCounts, MapsEntry, SegmentationFault
 from mmaplab.real import procfs, ranges
-from mmaplab.real.worker import Argument, Out, WorkerDied, WorkerHung
+from mmaplab.real.worker import Argument, Household, Out, WorkerDied, WorkerHung
 
-CHILD = Path(__file__).with_name("scripted_child.py")
 START_BRK = 0x20_0000_0000
 """Where the played heap begins: far from everything, also with 39-bit addresses."""
 RETURNS = (b"\xc3", b"\xc0\x03\x5f\xd6", b"\x82\x80", b"\x67\x80\x00\x00")
 """The return instruction of x86, arm64, riscv (short and long)."""
 CANONICAL = 1 << 47
-PLUG = Map.MAP_PRIVATE | Map.MAP_ANONYMOUS | Map.MAP_NORESERVE
-
-
-class ScriptedExecutor:
-    """Makes Python workers, all of them forks of one; owns that one."""
-
-    name = "python"
-
-    def __init__(self, directory: str, time_limit: float) -> None:
-        self.time_limit = time_limit
-        self.workers: dict[int, ScriptedWorker] = {}
-        ours, theirs = socket.socketpair()
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        environment["PYTHONMALLOC"] = "malloc"
-        command = [
-            sys.executable,
-            "-S",
-            "-s",
-            "-P",
-            str(CHILD),
-            str(theirs.fileno()),
-            directory,
-            str(int(time_limit) + 5),
-        ]
-        self._child = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
-        theirs.close()
-        self.zygote = ScriptedWorker(self, ours, self._child.pid, [], START_BRK)
-        try:
-            self.zygote.receive()
-            self.mmap_base = _plug(self.zygote)
-        except BaseException:
-            self.close()
-            raise
-
-    def spawn(self) -> ScriptedWorker:
-        """Return a new process, a fork of the first worker; raises OSError, WorkerDied."""
-        return self.zygote.fork()
-
-    def close(self) -> None:
-        """End every process."""
-        for worker in list(self.workers.values()):
-            worker.kill()
-        self._child.wait()
-
-
-def _plug(zygote: ScriptedWorker) -> int:
-    """Fill the gaps between the worker's libraries, so that new mappings go below them all; returns that address."""
-    areas = [entry for entry in zygote.all_areas() if entry.end <= TASK_SIZE]
-    stack = next((i for i, entry in enumerate(areas) if entry.path == "[stack]"), len(areas))
-    gaps = [(areas[i + 1].start - areas[i].end, i) for i in range(stack - 1)]
-    _, below = max(gaps)
-    base = areas[below + 1].start
-    for size, i in gaps[below + 1 :]:
-        if size:
-            zygote.syscall_untracked("mmap", areas[i].end, size, 0, PLUG | Map.MAP_FIXED_NOREPLACE, -1, 0)
-    for _ in range(4096):
-        found = zygote.syscall_untracked("mmap", 0, PAGE_SIZE, 0, PLUG, -1, 0)
-        if found < base:
-            zygote.syscall_untracked("munmap", found, PAGE_SIZE)
-            return found + PAGE_SIZE
-    return base
 
 
 class ScriptedWorker:
@@ -102,16 +35,14 @@ class ScriptedWorker:
 
     exact_faults = False
 
-    def __init__(
-        self, executor: ScriptedExecutor, sock: socket.socket, pid: int, mine: ranges.Ranges, brk: int
-    ) -> None:
-        self.executor, self.sock, self.pid = executor, sock, pid
+    def __init__(self, shared: Household, sock: socket.socket, pid: int, mine: ranges.Ranges, brk: int) -> None:
+        self.shared, self.sock, self.pid = shared, sock, pid
         self.mine, self.brk = mine, brk
         self.lock = threading.RLock()
         self.counts = FaultCounts(0, 0)
         self.gone = False
-        sock.settimeout(executor.time_limit)
-        executor.workers[pid] = self
+        sock.settimeout(shared.time_limit)
+        shared.workers[pid] = self
 
     # ---- the wire
 
@@ -123,7 +54,7 @@ class ScriptedWorker:
         except TimeoutError:
             self.kill()
             raise WorkerHung(
-                f"the live process {self.pid} did not answer for {self.executor.time_limit:g} seconds and was ended: "
+                f"the live process {self.pid} did not answer for {self.shared.time_limit:g} seconds and was ended: "
                 "does the call wait for something, such as data in a pipe? LinuxKernel(time_limit=...) gives more time"
             ) from None
         except (OSError, EOFError):
@@ -137,9 +68,8 @@ class ScriptedWorker:
         )
 
     def _check_alive(self) -> None:
-        """Raise WorkerDied where an answer would be given without asking the process."""
-        if self.gone or not _alive(self.pid):
-            raise self._died()
+        """Raise WorkerDied where the answer would else be given without asking the process."""
+        self.syscall_untracked("getpid")
 
     def _exactly(self, n: int) -> bytes:
         data = bytearray()
@@ -289,7 +219,7 @@ class ScriptedWorker:
             assert isinstance(pid, int)
             if pid < 0:
                 raise OSError(-pid, f"fork: {os.strerror(-pid)}")
-            child = ScriptedWorker(self.executor, ours, pid, list(self.mine), self.brk)
+            child = ScriptedWorker(self.shared, ours, pid, list(self.mine), self.brk)
             child.receive()
             return child
 
@@ -313,14 +243,14 @@ class ScriptedWorker:
         return self.counts
 
     def _wait_until_gone(self) -> None:
-        deadline = time.monotonic() + self.executor.time_limit
+        deadline = time.monotonic() + self.shared.time_limit
         while _alive(self.pid) and time.monotonic() < deadline:
             time.sleep(0.001)
 
     def _forget(self) -> None:
         if not self.gone:
             self.gone = True
-            self.executor.workers.pop(self.pid, None)
+            self.shared.workers.pop(self.pid, None)
             self.sock.close()
 
     # ---- whose memory it is

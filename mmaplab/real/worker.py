@@ -6,7 +6,7 @@ There are two kinds: machine code in an emptied process (`native`), and Python (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mmaplab.interface import FaultCounts, MapsEntry
@@ -30,6 +30,14 @@ class Out:
 
 Argument = int | bytes | Out
 """What a system call takes: a number, bytes to be pointed at, or a place for bytes."""
+
+
+@dataclass
+class Household:
+    """What all workers of one kernel have in common: seconds that one call may take, and who is alive, by pid."""
+
+    time_limit: float
+    workers: dict[int, Worker] = field(default_factory=dict)
 
 
 class Worker(Protocol):

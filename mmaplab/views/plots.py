@@ -19,12 +19,12 @@ from mmaplab.views import theme
 
 STYLE = {
     "font.family": "sans-serif",
-    "font.size": 12,
-    "axes.titlesize": 14,
+    "font.size": 9,
+    "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.titlepad": 12,
-    "axes.labelsize": 12,
+    "axes.titlepad": 10,
+    "axes.labelsize": 9,
     "axes.labelcolor": theme.INK,
     "axes.edgecolor": theme.INK,
     "axes.spines.top": False,
@@ -35,7 +35,7 @@ STYLE = {
     "svg.hashsalt": "mmaplab",
     "svg.fonttype": "none",
 }
-"""What matplotlib is told; `svg.hashsalt` makes its names the same each time."""
+"""What matplotlib is told; 9 points are 12.5 user units. `svg.hashsalt` makes its names the same each time."""
 
 WIDTH, HEIGHT = 7.2, 3.2
 """Inches, of 100 user units each: a plot is as wide as every other picture."""
@@ -68,7 +68,8 @@ def plot(title: str, description: str, text: str, draw: Callable[[Any], None]) -
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(WIDTH, HEIGHT), dpi=100, layout="constrained", facecolor=theme.WHITE)
+        figure = Figure(figsize=(WIDTH, HEIGHT), dpi=100, facecolor=theme.WHITE)
+        figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)
         axes = figure.subplots()
         axes.set_title(title)
         draw(axes)
@@ -88,7 +89,7 @@ def raster(faults: Sequence[int], *, pages: int, title: str) -> Plot:
     count = f"{len(faults):,} fault{'' if len(faults) == 1 else 's'} for {pages:,} pages"
 
     def draw(axes: Any) -> None:
-        axes.plot(range(1, len(faults) + 1), list(faults), marker="$ϟ$", linestyle="", color=theme.FAULT, markersize=8)
+        axes.plot(range(1, len(faults) + 1), list(faults), marker="$ϟ$", linestyle="", color=theme.FAULT, markersize=7)
         axes.set(xlabel="fault, in order of arrival", ylabel="page of the mapping", ylim=(-pages * 0.04, pages * 1.04))
         axes.set_xlim(0, max(len(faults), 1) + 1)
         axes.grid(axis="y", color=theme.FREE, linewidth=0.6)

@@ -70,7 +70,7 @@ def test_an_unknown_question_is_told_the_known_ones() -> None:
 
 
 def test_a_wrong_number_of_answers_is_told_their_names() -> None:
-    with pytest.raises(TypeError, match="faults, copied; 1 answers"):
+    with pytest.raises(TypeError, match="faults, copied, not 1 value"):
         check("fault-bill", 3)
 
 

@@ -195,6 +195,18 @@ def test_a_killed_process_is_an_error_and_not_the_end(executor: str) -> None:
 
 
 @BOTH
+def test_a_killed_first_process_is_made_anew(executor: str) -> None:
+    with LinuxKernel(executor=executor) as kernel:
+        p = kernel.spawn()
+        zygote = int(Path(f"/proc/{p.pid}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(zygote, signal.SIGKILL)
+        assert eventually(lambda: is_gone(zygote))
+        q = kernel.spawn()
+        assert q.maps() == []
+        assert (p.brk(0) > 0, q.brk(0) > 0) == (True, True)
+
+
+@BOTH
 def test_a_call_that_waits_for_ever_is_ended(executor: str) -> None:
     with LinuxKernel(executor=executor, time_limit=0.5) as kernel:
         p = kernel.spawn()

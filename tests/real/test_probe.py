@@ -94,7 +94,7 @@ def test_the_report_is_text_and_html() -> None:
 
 def test_the_report_without_a_live_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MMAPLAB_LIVE", "off")
-    system, live = probe()
+    _, live = probe()
     assert (live.good, live.cost) == (False, "Every lab shows its recorded result.")
     assert "switched off" in live.answer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_size_and_names(p: LinuxProcess, kernel: LinuxKernel, book: str) -> None
     fd = p.open(book, O_RDWR)
     p.ftruncate(fd, 10)
     assert p.fstat(fd).st_size == 10
-    assert p.fstat(fd).st_ino == os.stat(kernel.path(book)).st_ino
+    assert p.fstat(fd).st_ino == Path(kernel.path(book)).stat().st_ino
     with fails(errno.EINVAL):
         p.ftruncate(fd, -1)
     p.mmap(0, PAGE, READ, SHARED, fd)

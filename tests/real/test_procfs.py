@@ -12,7 +12,7 @@ from mmaplab.real import procfs
 MAPS = r"""55d0a5a2b000-55d0a5a2d000 r--p 00001000 fd:01 1835 /usr/bin/my\040cat (deleted)
 7ffd0b5f2000-7ffd0b613000 rw-p 00000000 00:00 0                          [stack]
 7f0000000000-7f0000001000 rw-s 00002000 00:01 1026 /dev/zero (deleted)
-7f0000001000-7f0000002000 ---p 00000000 00:00 0 
+7f0000001000-7f0000002000 ---p 00000000 00:00 0
 """
 SMAPS = """7f00a000-7f00c000 rw-s 00000000 fd:00 12 /data.bin
 Size:                  8 kB

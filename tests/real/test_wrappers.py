@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,7 +169,7 @@ def test_what_proc_says_of_this_process(path: str) -> None:
 
 def test_a_warm_file_is_warm_and_goes_away() -> None:
     with real.warm_file(3) as path:
-        assert os.path.getsize(path) == 3 * PAGE
+        assert Path(path).stat().st_size == 3 * PAGE
     assert not Path(path).exists()
 
 

@@ -1,0 +1,23 @@
+"""Every question has one right answer, and every wrong one says where it comes from."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmaplab.widgets.questions import QUESTIONS, ask
+
+
+@pytest.mark.parametrize("key", sorted(QUESTIONS))
+def test_each_question_can_be_asked_and_answered(key: str) -> None:
+    asked = ask(key)
+    right = [answer for answer, feedback in QUESTIONS[key][1].items() if feedback is None]
+    assert [asked.answer(answer) for answer in right] == [True]
+    for answer, feedback in QUESTIONS[key][1].items():
+        if feedback is not None:
+            assert not asked.answer(answer)
+            assert feedback in asked.feedback.value.replace("&#x27;", "'")
+
+
+def test_an_unknown_question_is_named() -> None:
+    with pytest.raises(LookupError, match="no question '99-1'"):
+        ask("99-1")
