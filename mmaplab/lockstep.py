@@ -300,7 +300,8 @@ def both_outcomes_text(predicted: Outcome, happened: Outcome) -> tuple[str, str]
         return outcome_text(predicted), outcome_text(happened)
     at = next((i for i, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other), None)
     at = min(len(ours), len(theirs)) if at is None else at
-    return tuple(f"{data[at:at + 12]!r} at byte {at:#x} of {len(data):#x}" for data in (ours, theirs))  # type: ignore[return-value]
+    one, other = (f"{data[at : at + 12]!r} at byte {at:#x} of {len(data):#x}" for data in (ours, theirs))
+    return one, other
 
 
 def both_maps_text(predicted: tuple[MapsEntry, ...], happened: tuple[MapsEntry, ...]) -> list[str]:

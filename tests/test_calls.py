@@ -10,11 +10,15 @@ from mmaplab.interface import BusError, FaultCounts, SegmentationFault, Stat
 from mmaplab.sim import Kernel
 
 
+ANON_RW = "a = p.mmap(0, 0x2000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)"
+FIXED_FILE = "p.mmap(a-0x1000, 1, PROT_NONE, MAP_SHARED | MAP_FIXED, fd, 0x1000)"
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (Call("p", "mmap", (0, 8192, 3, 0x22, -1, 0), ("a",)), "a = p.mmap(0, 0x2000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)"),
-        (Call("p", "mmap", (Name("a", -4096), 1, 0, 0x11, Name("fd"), 4096)), "p.mmap(a-0x1000, 1, PROT_NONE, MAP_SHARED | MAP_FIXED, fd, 0x1000)"),
+        (Call("p", "mmap", (0, 8192, 3, 0x22, -1, 0), ("a",)), ANON_RW),
+        (Call("p", "mmap", (Name("a", -4096), 1, 0, 0x11, Name("fd"), 4096)), FIXED_FILE),
         (Call("q", "load", (Name("a"), 1)), "q.load(a)"),
         (Call("q", "load", (Name("a", 5), 3)), "q.load(a+0x5, 3)"),
         (Call("p", "pwrite", (3, b"ab" * 2048, 0)), "p.pwrite(3, b'ab' * 2048, 0)"),
@@ -22,7 +26,7 @@ from mmaplab.sim import Kernel
         (Call("p", "pipe", (), ("r", "w")), "r, w = p.pipe()"),
         (Call("p", "open", ("data", 2, 0o644), ("fd",)), "fd = p.open('data', O_RDWR)"),
     ],
-)  # fmt: skip
+)
 def test_a_call_is_a_line_of_python(call: Call, text: str) -> None:
     assert str(call) == text
 

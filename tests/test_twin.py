@@ -1,4 +1,4 @@
-"""The twin: one program on two kernels. A second simulated kernel plays the live one, so that it can be made to differ."""
+"""The twin: one program on two kernels. A second simulated kernel plays the live one, and can be made to differ."""
 
 from __future__ import annotations
 

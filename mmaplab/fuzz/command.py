@@ -89,7 +89,9 @@ def judge(program: FuzzProgram, outcome: Run, pair: Pair, totals: Totals) -> Non
 def shortest(program: FuzzProgram, pair: Pair) -> FuzzProgram:
     """Return the program with every call left out that the difference does not need."""
     calls = shrink(
-        program.calls, lambda kept: run(replace(program, calls=tuple(kept)), pair).difference is not None, most_tries=600
+        program.calls,
+        lambda kept: run(replace(program, calls=tuple(kept)), pair).difference is not None,
+        most_tries=600,
     )
     used = {arg for call in calls for arg in call.args if isinstance(arg, str)}
     return replace(program, calls=tuple(calls), files={path: d for path, d in program.files.items() if path in used})
@@ -124,9 +126,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--programs", type=int, default=200, metavar="N", help="how many programs (200)")
     parser.add_argument("--seed", type=int, default=None, metavar="S", help="of the first program (from the clock)")
     parser.add_argument("--steps", type=int, default=80, metavar="N", help="calls in each program (80)")
-    parser.add_argument("--profile", choices=["all", *PROFILES], default="all", help="the kind of programs (all in turn)")
-    parser.add_argument("--file-system", choices=["ext4", "tmpfs"], default="ext4", help="of the programs' files (ext4)")
-    parser.add_argument("--directory", type=Path, default=None, help="a directory on that file system (found by itself)")
+    parser.add_argument(
+        "--profile", choices=["all", *PROFILES], default="all", help="the kind of programs (all in turn)"
+    )
+    parser.add_argument(
+        "--file-system", choices=["ext4", "tmpfs"], default="ext4", help="of the programs' files (ext4)"
+    )
+    parser.add_argument(
+        "--directory", type=Path, default=None, help="a directory on that file system (found by itself)"
+    )
     parser.add_argument("--stop-after", type=int, default=1, metavar="N", help="stop after N differences (1)")
     parser.add_argument("--save", type=Path, default=Path("fuzz-differences"), help="where shortened programs go")
     parser.add_argument("--not-compared", action="store_true", help="list what is not compared, and why")

@@ -40,7 +40,9 @@ def write_mmap(w: Writer) -> None:
     """Map something: mostly at a fixed place in the arena, sometimes where the kernel likes."""
     rng, profile = w.rng, w.profile
     length = rng.choice(HUGE) if w.chance(0.004) else max(w.length(), w.length(), w.length())
-    flags = rng.choice([Map.MAP_PRIVATE] * 11 + [Map.MAP_SHARED] * 8 + [Map.MAP_SHARED_VALIDATE]) if w.chance(0.99) else 0
+    flags = (
+        rng.choice([Map.MAP_PRIVATE] * 11 + [Map.MAP_SHARED] * 8 + [Map.MAP_SHARED_VALIDATE]) if w.chance(0.99) else 0
+    )
     prot, fd, offset = rng.choice(PROTECTIONS), w.descriptor(), 0
     if w.chance(profile.anonymous):
         flags, fd = flags | Map.MAP_ANONYMOUS, -1
@@ -92,7 +94,13 @@ def write_madvise(w: Writer) -> None:
 
 
 def write_msync(w: Writer) -> None:
-    choices = [Ms.MS_SYNC] * 8 + [Ms.MS_ASYNC, Ms.MS_INVALIDATE, Ms.MS_SYNC | Ms.MS_INVALIDATE, Ms.MS_SYNC | Ms.MS_ASYNC, 8]
+    choices = [Ms.MS_SYNC] * 8 + [
+        Ms.MS_ASYNC,
+        Ms.MS_INVALIDATE,
+        Ms.MS_SYNC | Ms.MS_INVALIDATE,
+        Ms.MS_SYNC | Ms.MS_ASYNC,
+        8,
+    ]
     w.add("msync", w.place(), w.length(), w.rng.choice(choices))
 
 

@@ -22,7 +22,7 @@ def live_pair(file_system: str, directory: Path | None = None) -> Pair:
         raise NotAvailable("the live kernel is switched off (MMAPLAB_LIVE=off)")
     usual = ["/dev/shm"] if file_system == "tmpfs" else [tempfile.gettempdir(), str(Path.cwd()), "/var/tmp"]
     for candidate in [str(directory)] if directory else usual:
-        if not os.path.isdir(candidate):
+        if not Path(candidate).is_dir():
             continue
         kernel = LinuxKernel(candidate)
         if kernel.file_system == file_system:

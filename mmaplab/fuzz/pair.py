@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from mmaplab.constants import MAP_SHARED, PAGE_SIZE, PROT_NONE
+from mmaplab.constants import PAGE_SIZE, Map, Prot
 from mmaplab.fuzz.writer import FileData
 from mmaplab.interface import FatalSignal, Kernel, Process
 from mmaplab.ledger import fault_addresses
@@ -32,7 +32,9 @@ class Watcher:
         self.sides = []
         for kernel in kernels:
             process = kernel.spawn()
-            self.sides.append((process, process.mmap(0, self.length, PROT_NONE, MAP_SHARED, process.open(path))))
+            self.sides.append(
+                (process, process.mmap(0, self.length, Prot.PROT_NONE, Map.MAP_SHARED, process.open(path)))
+            )
 
     def settle(self) -> None:
         """Wait until the live kernel has read what the simulator has: readahead is under way while the program runs."""

@@ -12,6 +12,7 @@ from mmaplab.constants import Madv
 
 LAYOUT = {"mmap": 14, "munmap": 4, "mprotect": 12, "mremap": 9, "madvise": 8}
 TOUCH = {"load": 22, "store": 22}
+FORKS = {"fork": 4, "exit": 2}
 FILES = {"pread": 4, "pwrite": 5, "ftruncate": 5, "read": 2, "write": 2, "lseek": 1}
 
 FLAG_ADVICE = tuple(
@@ -48,91 +49,87 @@ class Profile:
     """Fetches happen: then all code is in the file `code`, and stores keep to the lower half of a page."""
 
 
-def _profiles() -> dict[str, Profile]:
-    forks = {"fork": 4, "exit": 2}
-    every = (
-        Profile("vma", LAYOUT | TOUCH, anonymous=1.0, advice=(*FLAG_ADVICE, *DROP_ADVICE)),
-        Profile(
-            "vmaf",
-            LAYOUT | TOUCH | {"mincore": 4},
-            files=2,
-            memfds=1,
-            populate=0.1,
-            advice=FLAG_ADVICE + DROP_ADVICE + POPULATE_ADVICE,
-        ),
-        Profile(
-            "fork",
-            LAYOUT | TOUCH | forks | {"execute": 5},
-            processes=4,
-            files=1,
-            anonymous=0.7,
-            advice=FLAG_ADVICE + DROP_ADVICE + FORK_ADVICE,
-            executes=True,
-        ),
-        Profile(
-            "fmerge",
-            {"mmap": 14, "munmap": 4, "mprotect": 24, "mremap": 5, "madvise": 4, "load": 8, "store": 20} | forks,
-            arena_pages=12,
-            processes=5,
-            anonymous=0.95,
-            files=1,
-            advice=FLAG_ADVICE + FORK_ADVICE,
-        ),
-        Profile("file", {**TOUCH, **FILES, **forks, "mmap": 8, "munmap": 3}, processes=3, files=2, memfds=1, anonymous=0.1),
-        Profile(
-            "sync",
-            {"load": 12, "store": 26, "msync": 10, "fsync": 4, "ftruncate": 5, "pwrite": 4, "mmap": 8, "munmap": 2}
-            | {"mprotect": 6, "fork": 2},
-            processes=3,
-            files=2,
-            memfds=1,
-            anonymous=0.1,
-        ),
-        Profile(
-            "lock",
-            LAYOUT | TOUCH | {"mlock": 9, "munlock": 5, "msync": 3, "fork": 2, "ftruncate": 2},
-            processes=3,
-            files=1,
-            memfds=1,
-            populate=0.2,
-            locked=0.1,
-            advice=FLAG_ADVICE + DROP_ADVICE + POPULATE_ADVICE,
-        ),
-        Profile(
-            "big",
-            {**TOUCH, "pwrite": 12, "mmap": 10, "munmap": 3, "mprotect": 4, "madvise": 5, "ftruncate": 5, "pread": 4},
-            arena_pages=512,
-            files=2,
-            file_pages=300,
-            anonymous=0.1,
-            largest_write=1 << 20,
-        ),
-        Profile(
-            "cold",
-            {"load": 40, "pread": 10, "mincore": 25, "madvise": 6, "mmap": 6, "read": 8, "lseek": 3, "store": 6},
-            arena_pages=512,
-            files=1,
-            file_pages=2000,
-            warm=False,
-            anonymous=0.0,
-            advice=(Madv.MADV_NORMAL, Madv.MADV_RANDOM, Madv.MADV_SEQUENTIAL, Madv.MADV_WILLNEED),
-        ),
-        Profile(
-            "names",
-            {"open": 14, "close": 8, "dup": 4, "pipe": 1, "memfd_create": 2, "unlink": 4, "fstat": 6, "lseek": 3}
-            | {"read": 5, "write": 5, "mmap": 10, "load": 6, "store": 6, "munmap": 2, "fork": 2, "exit": 1, "ftruncate": 3},
-            processes=3,
-            files=3,
-            anonymous=0.1,
-        ),
-        Profile(
-            "limits",
-            LAYOUT | TOUCH | {"brk": 10, "setrlimit": 3, "mlock": 3, "munlock": 1, "fork": 1},
-            processes=2,
-            anonymous=1.0,
-        ),
-    )
-    return {profile.name: profile for profile in every}
-
-
-PROFILES = _profiles()
+EVERY = (
+    Profile("vma", LAYOUT | TOUCH, anonymous=1.0, advice=(*FLAG_ADVICE, *DROP_ADVICE)),
+    Profile(
+        "vmaf",
+        LAYOUT | TOUCH | {"mincore": 4},
+        files=2,
+        memfds=1,
+        populate=0.1,
+        advice=FLAG_ADVICE + DROP_ADVICE + POPULATE_ADVICE,
+    ),
+    Profile(
+        "fork",
+        LAYOUT | TOUCH | FORKS | {"execute": 5},
+        processes=4,
+        files=1,
+        anonymous=0.7,
+        advice=FLAG_ADVICE + DROP_ADVICE + FORK_ADVICE,
+        executes=True,
+    ),
+    Profile(
+        "fmerge",
+        {"mmap": 14, "munmap": 4, "mprotect": 24, "mremap": 5, "madvise": 4, "load": 8, "store": 20} | FORKS,
+        arena_pages=12,
+        processes=5,
+        anonymous=0.95,
+        files=1,
+        advice=FLAG_ADVICE + FORK_ADVICE,
+    ),
+    Profile("file", {**TOUCH, **FILES, **FORKS, "mmap": 8, "munmap": 3}, processes=3, files=2, memfds=1, anonymous=0.1),
+    Profile(
+        "sync",
+        {"load": 12, "store": 26, "msync": 10, "fsync": 4, "ftruncate": 5, "pwrite": 4, "mmap": 8, "munmap": 2}
+        | {"mprotect": 6, "fork": 2},
+        processes=3,
+        files=2,
+        memfds=1,
+        anonymous=0.1,
+    ),
+    Profile(
+        "lock",
+        LAYOUT | TOUCH | {"mlock": 9, "munlock": 5, "msync": 3, "fork": 2, "ftruncate": 2},
+        processes=3,
+        files=1,
+        memfds=1,
+        populate=0.2,
+        locked=0.1,
+        advice=FLAG_ADVICE + DROP_ADVICE + POPULATE_ADVICE,
+    ),
+    Profile(
+        "big",
+        {**TOUCH, "pwrite": 12, "mmap": 10, "munmap": 3, "mprotect": 4, "madvise": 5, "ftruncate": 5, "pread": 4},
+        arena_pages=512,
+        files=2,
+        file_pages=300,
+        anonymous=0.1,
+        largest_write=1 << 20,
+    ),
+    Profile(
+        "cold",
+        {"load": 40, "pread": 10, "mincore": 25, "madvise": 6, "mmap": 6, "read": 8, "lseek": 3, "store": 6},
+        arena_pages=512,
+        files=1,
+        file_pages=2000,
+        warm=False,
+        anonymous=0.0,
+        advice=(Madv.MADV_NORMAL, Madv.MADV_RANDOM, Madv.MADV_SEQUENTIAL, Madv.MADV_WILLNEED),
+    ),
+    Profile(
+        "names",
+        {"open": 14, "close": 8, "dup": 4, "pipe": 1, "memfd_create": 2, "unlink": 4, "fstat": 6, "lseek": 3}
+        | {"read": 5, "write": 5, "mmap": 10, "load": 6, "store": 6, "munmap": 2, "fork": 2, "exit": 1, "ftruncate": 3},
+        processes=3,
+        files=3,
+        anonymous=0.1,
+    ),
+    Profile(
+        "limits",
+        LAYOUT | TOUCH | {"brk": 10, "setrlimit": 3, "mlock": 3, "munlock": 1, "fork": 1},
+        processes=2,
+        anonymous=1.0,
+    ),
+)
+PROFILES = {profile.name: profile for profile in EVERY}
+"""The profiles by name."""

@@ -17,7 +17,17 @@ from mmaplab.fuzz.profiles import Profile
 ARENA_MIDDLE = 0x10_0020_0000
 """A multiple of 2 MiB in an unused part of the address space; half of the arena lies on either side."""
 SIZES = (0, 1, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1)
-ODD_ADDRESSES = (0, 1, PAGE_SIZE, TASK_SIZE, TASK_SIZE - PAGE_SIZE, 1 << 63, (1 << 47) + 5, 2**64 - PAGE_SIZE, 2**64 - 1)
+ODD_ADDRESSES = (
+    0,
+    1,
+    PAGE_SIZE,
+    TASK_SIZE,
+    TASK_SIZE - PAGE_SIZE,
+    1 << 63,
+    (1 << 47) + 5,
+    2**64 - PAGE_SIZE,
+    2**64 - 1,
+)
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,9 @@ class Writer:
         if self.mapped and self.chance(0.65):
             name, first, length = rng.choice(self.mapped[-12:])
             pages = max(1, min(length, 600 * PAGE_SIZE) // PAGE_SIZE)
-            offset = first + rng.choice((-1, 0, 0, pages - 1, pages - 1, pages, *[rng.randrange(pages)] * 9)) * PAGE_SIZE
+            offset = (
+                first + rng.choice((-1, 0, 0, pages - 1, pages - 1, pages, *[rng.randrange(pages)] * 9)) * PAGE_SIZE
+            )
         elif self.chance(0.6):
             name, offset = self.last
             offset += rng.choice((-1, 0, 0, 0, 0, 1)) * PAGE_SIZE

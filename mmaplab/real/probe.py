@@ -133,7 +133,7 @@ def _live(kernel: LinuxKernel) -> Finding:
 
 def _file_system(kernel: LinuxKernel, parent: str) -> Finding:
     kind = files.file_system_of(parent).fs_type
-    answer = f"{kind} in {parent}"
+    answer = f"{kind} in {_shown(parent)}"
     if kind in files.DISK:
         return Finding("file system", answer)
     if kind == "overlay":
@@ -141,6 +141,12 @@ def _file_system(kernel: LinuxKernel, parent: str) -> Finding:
     else:
         cost = "It has no disk, or not the usual page cache: major faults and readahead cannot be shown."
     return Finding("file system", answer, False, cost)
+
+
+def _shown(path: str) -> str:
+    """Return a path with the home directory as ~: a report may be shown to others."""
+    home = str(Path.home())
+    return "~" + path[len(home) :] if path == home or path.startswith(home + "/") else path
 
 
 def _fault_around(values: machine.Values) -> Finding:
@@ -160,7 +166,7 @@ def _whole_folios(values: machine.Values) -> Finding:
 
 def _readahead(values: machine.Values, parent: str) -> Finding:
     if "ra_pages" in values:
-        return Finding("readahead", f"{int(values['ra_pages']) * 4} KiB for the device below {parent} (sysfs)")
+        return Finding("readahead", f"{int(values['ra_pages']) * 4} KiB for the device below {_shown(parent)} (sysfs)")
     cost = "Predictions of cold files use 128 KiB, and may differ."
     return Finding("readahead", "the device below the directory tells no window", False, cost)
 

@@ -63,8 +63,8 @@ class ScriptedWorker:
     def _died(self) -> WorkerDied:
         self._forget()
         return WorkerDied(
-            f"the live process {self.pid} has ended by itself: it was killed, ran out of memory, or ran code that is no "
-            "return instruction. Start a new one with kernel.spawn()"
+            f"the live process {self.pid} has ended by itself: it was killed, ran out of memory, or ran code that is "
+            "no return instruction. Start a new one with kernel.spawn()"
         )
 
     def _check_alive(self) -> None:

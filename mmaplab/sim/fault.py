@@ -128,7 +128,7 @@ def expand_stack(vma: VmArea, addr: int) -> bool:
 
 
 def bad_area(task: TaskStruct, addr: int, code: int) -> FatalSignal:
-    """Return the SIGSEGV for an access that the address space does not allow. Linux: bad_area, bad_area_access_error."""
+    """Return the SIGSEGV for an access that the address space does not allow. Linux: bad_area."""
     return send_signal(task, SIGSEGV, int(code), addr)
 
 

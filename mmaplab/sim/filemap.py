@@ -318,7 +318,7 @@ def zero_partial_tail(inode: Inode) -> None:
 
 
 def ext4_truncate(inode: Inode, length: int, now: float) -> None:
-    """Give the blocks beyond `length` back, and clear the rest of the last one. Linux: ext4_truncate, fs/ext4/inode.c."""
+    """Give the blocks beyond `length` back, and clear the rest of the last one. Linux: ext4_truncate."""
     ext4_block_truncate_page(inode, length, now)
     inode.i_sb.disk.truncate(inode.ino, (length + PAGE_SIZE - 1) >> PAGE_SHIFT)
 

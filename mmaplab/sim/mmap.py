@@ -108,7 +108,7 @@ def place(mm: MmStruct, addr: int, size: int, flags: int, file: File | None, pgo
 
 
 def file_mmap_ok(file: File, pgoff: int, size: int) -> None:
-    """Raise EOVERFLOW where the range lies beyond the largest file of all, whatever the file system. Linux: the same."""
+    """Raise EOVERFLOW where the range lies beyond the largest file of any file system. Linux: file_mmap_ok."""
     if file.f_inode.kind == "file" and pgoff > (MAX_LFS_FILESIZE - size) >> PAGE_SHIFT:
         raise fail(errno.EOVERFLOW, f"file page {pgoff:#x} + {size:#x} bytes go beyond the largest file")
 

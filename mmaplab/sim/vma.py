@@ -104,7 +104,7 @@ def get_unmapped_area(
 ) -> int:
     """Return the start of a free range of `length` bytes: at `hint` if it is free, else the highest below mmap_base.
 
-    `length` is a positive multiple of the page size. Large ranges may start on a 2 MiB boundary (`thp_get_unmapped_area`).
+    `length` is a positive multiple of the page size. Large ranges may start on 2 MiB (`thp_get_unmapped_area`).
     Raises OSError(ENOMEM) when no gap is large enough.
     Linux: __get_unmapped_area, arch_get_unmapped_area_topdown. Leaves out: randomization, MAP_32BIT.
     """

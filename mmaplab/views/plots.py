@@ -92,6 +92,7 @@ def raster(faults: Sequence[int], *, pages: int, title: str) -> Plot:
         axes.plot(range(1, len(faults) + 1), list(faults), marker="$ϟ$", linestyle="", color=theme.FAULT, markersize=7)
         axes.set(xlabel="fault, in order of arrival", ylabel="page of the mapping", ylim=(-pages * 0.04, pages * 1.04))
         axes.set_xlim(0, max(len(faults), 1) + 1)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(axis="y", color=theme.FREE, linewidth=0.6)
         axes.text(0.99, 0.06, count, transform=axes.transAxes, ha="right", weight="bold")
 

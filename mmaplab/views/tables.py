@@ -150,7 +150,7 @@ def _bits(pte: int) -> list[str]:
     parts = [text(MARGIN, y + 20, "the entry", "h"), rect(_x(1), y, BOX, 30, "entry o", 4)]
     parts.append(text(_x(1) + BOX / 2, y + 20, f"frame {pte_pfn(pte)}", "m mid on"))
     for i, (name, bit, says) in enumerate(BITS):
-        x, is_set = _x(2) + i * 70, bool(pte & bit)
+        x, is_set = _x(2) + i * 67, bool(pte & bit)
         parts.append(rect(x, y, 60, 30, "entry o" if is_set else "void ol", 4))
         parts.append(text(x + 30, y + 20, f"{name} {int(is_set)}", "m mid on" if is_set else "m mid"))
         parts.append(text(x + 30, y + 48, says if is_set else "–", "s mid"))

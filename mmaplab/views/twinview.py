@@ -18,7 +18,7 @@ from mmaplab.views.svg import Svg, circle, line, rect, text
 from mmaplab.views.theme import MARGIN, WIDTH, text_width, wrap
 
 ROW = 17
-CALL, RESULT, WORDS = 62, 400, 448
+CALL, RESULT, WORDS = 62, 394, 450
 """Where the calls, the circles and the results begin."""
 SIZE = 12
 
@@ -130,12 +130,12 @@ def _row(row: Row, y: float, odd: bool, first: bool) -> tuple[list[str], float]:
 def _result(row: Row, y: float) -> tuple[list[str], int]:
     """Return the circles with what they stand for, and how many lines that takes."""
     width = WIDTH - MARGIN - WORDS
-    predicted = cut(", ".join(filter(None, (row.predicted, row.faults))), width)
+    predicted = cut(" ".join(f"{row.predicted} {row.faults}".split()), width)
     if not _differs(row):
         parts = [_sim(RESULT + 6, y + 13)] + ([] if row.happened is None else [_live(RESULT + 19, y + 13)])
         return parts + _lines(predicted, WORDS, y), len(predicted)
-    happened = cut(row.happened or "", width, bold=True)
-    note = cut(row.note, width)
+    happened = cut(" ".join((row.happened or "").split()), width, bold=True)
+    note = cut(f"they differ in: {row.note}", width) if row.note else []
     below = y + ROW * len(predicted)
     parts = [_sim(RESULT + 6, y + 13), text(RESULT + 17, y + 17, "sim"), *_lines(predicted, WORDS, y)]
     parts += [_live(RESULT + 6, below + 13), text(RESULT + 17, below + 17, "live", "b")]

@@ -22,6 +22,7 @@ from mmaplab.views.svg import Svg, circle, line, rect, text
 
 PAGE = 4096
 ORDERS = ("sequential", "random")
+ADVICE = ("the kernel may read ahead", "the kernel reads the touched page only")
 PIECE = 32
 """Pages touched between two looks at the addresses."""
 PER_SECOND = 5
@@ -34,15 +35,20 @@ class LiveWalk(ipywidgets.VBox):  # type: ignore[misc]
         if order not in ORDERS:
             raise ValueError(f"order is {order!r}: give one of {', '.join(ORDERS)}")
         self.pages, self.order = pages, order
+        self._halt = threading.Event()
+        self.table: dict[str, int] = {}
         self.start = ipywidgets.Button(description="Start", icon="play")
         self.stop = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
-        self.advice = ipywidgets.ToggleButtons(options=[("default", 0), ("MADV_RANDOM", 1)], description="advice")
+        self.advice = ipywidgets.ToggleButtons(
+            options=[("no advice", 0), ("MADV_RANDOM", 1)], style={"button_width": "auto"}, tooltips=ADVICE
+        )
         self.start.on_click(lambda _button: self.run())
         self.stop.on_click(lambda _button: self._halt.set())
         self.picture, self.said = ipywidgets.HTML(), ipywidgets.HTML("Nothing has run yet.")
-        self._halt, self.table = threading.Event(), dict[str, int]()
         self.worker: threading.Thread | None = None
-        super().__init__([ipywidgets.HBox([self.start, self.stop, self.advice]), self.picture, self.said])
+        said = ipywidgets.HTML("madvise before the walk:", layout={"margin": "2px 4px 2px 16px"})
+        controls = ipywidgets.HBox([self.start, self.stop, said, self.advice], layout={"flex_flow": "row wrap"})
+        super().__init__([controls, self.picture, self.said])
 
     def __repr__(self) -> str:
         return f"live_walk({self.pages} pages, {self.order})"
@@ -115,10 +121,10 @@ def raster_svg(faults: list[tuple[int, bool]], pages: int) -> Svg:
     parts = [rect(left, top, width, height, "user", 0), line(left, top + height, left + width, top + height)]
     parts += [text(left - 8, top + 12, f"{pages:,}", "s end"), text(left - 8, top + height, "page 0", "s end")]
     parts.append(text(left + width, top + height + 18, f"{len(faults):,} faults, in order of arrival", "s end"))
-    parts.append(text(left, 16, "large: major (the disk was waited for), small: minor", "s"))
-    for i, (page, major) in enumerate(shown):
-        x = left + width * (i + 0.5) / max(len(shown), 1)
-        parts.append(circle(x, top + height * (1 - (page + 0.5) / pages), 3.5 if major else 1.6, "dot"))
+    parts.append(text(left, 16, "ring: major, the disk was waited for; dot: minor", "s"))
+    for i, (page, waited) in enumerate(shown):
+        x, y = left + width * (i + 0.5) / max(len(shown), 1), top + height * (1 - (page + 0.5) / pages)
+        parts.append(circle(x, y, 4, "ring") if waited else circle(x, y, 1.6, "dot"))
     major = sum(is_major for _, is_major in faults)
     said = f"{len(faults):,} faults, {major:,} of them major, for {pages:,} pages."
     return Svg(top + height + 30, "Faults as they arrive", said, said, tuple(parts), theme.WIDTH)

@@ -53,7 +53,7 @@ shifted, second_pass = [], 0
 @pytest.mark.parametrize(("key", "name", "says", "source"), CELLS, ids=[f"{key}: {name}" for key, name, _, _ in CELLS])
 def test_a_hostile_answer_loses_its_own_points_only(grade: Grade, key: str, name: str, says: str, source: str) -> None:
     result = grade(submission({**solutions(), key: source}))
-    assert points(result) == FULL | {key: 0}
+    assert points(result) == FULL | {key: 0}, json.dumps(result)
     text = json.dumps(next(q for q in result["questions"] if q["key"] == key), ensure_ascii=False)
     assert says in text
     assert str(ROOT) not in text
@@ -209,7 +209,7 @@ def test_a_folder_with_links_and_broken_files_is_graded_to_its_end(grader: Grade
     (folder / "=cmd()|.ipynb").write_bytes(b"")
     summary = grade_all(folder, out, ROOT / "solutions")
     scores = {s["name"]: s for s in json.loads((out / "scores.json").read_text())["submissions"]}
-    assert scores["anna/05.ipynb"]["points"] == 7
+    assert scores["anna/05.ipynb"]["points"] == 7, scores["anna/05.ipynb"]
     assert "symbolic link" in scores["link.ipynb"]["broken"] and "symbolic link" in scores["loop.ipynb"]["broken"]
     assert summary.graded == 5 and summary.broken == 4
     assert "'=cmd()" in (out / "scores.csv").read_text()
@@ -230,7 +230,7 @@ def test_a_zip_is_never_unpacked(grader: Grader, tmp_path: Path) -> None:
         z.writestr("readme.txt", b"hello")
     grade_all(archive, out, ROOT / "solutions")
     scores = {s["name"]: s for s in json.loads((out / "scores.json").read_text())["submissions"]}
-    assert scores["a/right.ipynb"]["points"] == 4
+    assert scores["a/right.ipynb"]["points"] == 4, scores["a/right.ipynb"]
     assert all("leads out" in scores[name]["broken"] for name in ("../../evil.ipynb", "/etc/evil.ipynb"))
     assert "symbolic link" in scores["link.ipynb"]["broken"] and "20 MiB" in scores["bomb.ipynb"]["broken"]
     assert len(scores) == 5
