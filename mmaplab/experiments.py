@@ -11,8 +11,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from mmaplab.constants import Map, Prot
 from mmaplab.interface import Process, Program
 from mmaplab.lab import NotAvailable, Value
+from mmaplab.ledger import fault_addresses
 from mmaplab.real import LinuxKernel, drop_cache, file_mapping, warm_file
 from mmaplab.real.probe import measured
 from mmaplab.sim import Kernel, KernelConfig
@@ -92,14 +94,11 @@ def window_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
 
 def window_starts(slot: int, pages: int, window: int = 16) -> list[int]:
     """Return the pages that fault when an area that begins at `slot` is walked in order; asked of the simulator."""
-    from mmaplab.constants import MAP_FIXED, MAP_SHARED, PROT_READ
-    from mmaplab.ledger import fault_addresses
-
     kernel = Kernel(KernelConfig(fault_around_bytes=window * PAGE))
     kernel.create_file("walk", bytes(pages * PAGE), warm=True)
     p = kernel.spawn()
     base = 0x7FFF_0000_0000 + slot * PAGE
-    a = p.mmap(base, pages * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, p.open("walk"))
+    a = p.mmap(base, pages * PAGE, Prot.PROT_READ, Map.MAP_SHARED | Map.MAP_FIXED, p.open("walk"))
     for page in range(pages):
         p.load(a + page * PAGE)
     return [(addr - a) // PAGE for addr, _ in fault_addresses(kernel.trace.records)]

@@ -66,7 +66,8 @@ class LabResult(Mapping[str, Value]):
             f"<td style='text-align:left'>{html.escape(_short(value))}</td></tr>"
             for key, value in self.results.items()
         )
-        return f"<table><caption style='text-align:left;white-space:nowrap'>{html.escape(self.source)}</caption>{rows}</table>"
+        title = f"<caption style='text-align:left;white-space:nowrap'>{html.escape(self.source)}</caption>"
+        return f"<table>{title}{rows}</table>"
 
 
 def lab(experiment: Callable[[], Mapping[str, Value]], name: str) -> LabResult:

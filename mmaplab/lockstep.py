@@ -43,6 +43,11 @@ FREEDOMS = (
         "the flusher threads and any program that calls sync() clean pages and write-protect them, so that a store "
         "faults once more; a difference that does not come back when the program is run again is called disturbed",
     ),
+    Freedom(
+        "pages that leave memory by themselves",
+        "the page cache belongs to the whole machine, which may take a clean page when others need memory; seen once in "
+        "some thousand cold steps, and called disturbed",
+    ),
     Freedom("the Referenced line of smaps", "it follows the ageing of the machine's page lists"),
 )
 

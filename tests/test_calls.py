@@ -9,7 +9,6 @@ from mmaplab.constants import Madv, Map, Mremap, Open, Prot
 from mmaplab.interface import BusError, FaultCounts, SegmentationFault, Stat
 from mmaplab.sim import Kernel
 
-
 ANON_RW = "a = p.mmap(0, 0x2000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)"
 FIXED_FILE = "p.mmap(a-0x1000, 1, PROT_NONE, MAP_SHARED | MAP_FIXED, fd, 0x1000)"
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from mmaplab.calls import Call
 from mmaplab.constants import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE
-from mmaplab.interface import BusError, FaultCounts, MapsEntry, Process
-from mmaplab.lockstep import FREEDOMS, Lockstep, Side, comparable
+from mmaplab.interface import BusError, FaultCounts, Process
+from mmaplab.lab import NotAvailable
 from mmaplab.program import EndlessProgram
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.twin import Comparison, twin
@@ -170,23 +169,18 @@ def test_an_endless_program_is_stopped() -> None:
         compared(lambda p: [p.brk(0) for _ in iter(int, 1)], max_steps=20)
 
 
-def test_inode_numbers_and_directories_are_free_but_not_which_file_it_is() -> None:
-    assert comparable(MapsEntry(0, 4096, "r--s", 0, "/tmp/x/data"), {}) == comparable(
-        MapsEntry(0, 4096, "r--s", 0, "data"), {}
-    )
-    heap, zero = MapsEntry(0, 1, "rw-p", 0, "[heap]"), MapsEntry(0, 1, "rw-s", 0, "/dev/zero (deleted)")
-    assert comparable(heap, {}) != comparable(MapsEntry(0, 1, "rw-p", 0, ""), {})
-    assert comparable(zero, {}) != comparable(MapsEntry(0, 1, "rw-s", 0, "zero (deleted)"), {})
-    assert all(freedom.reason for freedom in FREEDOMS)
+@pytest.mark.live
+@pytest.mark.parametrize("file_system", ["ext4", "tmpfs"])
+def test_the_live_kernel_does_what_is_predicted(file_system: str) -> None:
+    """Also the addresses: the simulator starts from the live process's own layout."""
+    try:
+        from mmaplab.fuzz.live import live_pair
 
-
-def test_more_minor_faults_are_free_only_near_a_major_one() -> None:
-    one, other = Kernel(), Kernel()
-    lockstep = Lockstep(Side(one, one.spawn()), Side(other, other.spawn()))
-    lockstep.racy.append((0x10000, 0x20000))
-    near, far = Call("p", "load", (0x1FFFF, 1)), Call("p", "load", (0x20000, 1))
-    none, minor, major = FaultCounts(0, 0), FaultCounts(1, 0), FaultCounts(0, 1)
-    assert lockstep.same_faults(near, none, minor)
-    assert not lockstep.same_faults(near, minor, none)
-    assert not lockstep.same_faults(near, none, major)
-    assert not lockstep.same_faults(far, none, minor)
+        pair = live_pair(file_system)
+    except NotAvailable as missing:
+        pytest.skip(str(missing))
+    with pair:
+        comparison = twin(everything, lambda p: Kernel(pair.config_for(p)) if p else Kernel(), pair.real, DATA)
+    assert comparison.live
+    assert comparison.agrees, str(comparison)
+    assert len(comparison.steps) == 15

@@ -159,17 +159,17 @@ class NativeWorker:
 
     def check_range(self, addr: int, length: int) -> None:
         """Raise ValueError where a range holds memory that the worker lives in."""
-        if addr + length <= TASK_SIZE + PAGE_SIZE and self.is_own(addr, length):
+        if addr + length <= TASK_SIZE and self.is_own(addr, length):
             base = self.region.base
             raise ValueError(
                 f"{addr:#x} with {length:#x} bytes meets {base:#x} to {base + REGION_BYTES:#x}, where the live "
                 "kernel's own worker lives: choose another address"
             )
 
-    def unmappable(self, addr: int, length: int) -> list[tuple[int, int]]:
-        """Return the parts of a range outside the worker's own memory."""
+    def outside(self, addr: int, length: int) -> list[tuple[int, int]]:
+        """Return the parts of a range that lie below and above the worker's own memory."""
         base, end = self.region.base, self.region.base + REGION_BYTES
-        if addr % PAGE_SIZE or addr + length > TASK_SIZE or not self.is_own(addr, length):
+        if not self.is_own(addr, length):
             return [(addr, length)]
         parts = [(addr, base - addr), (end, addr + length - end)]
         return [(start, size) for start, size in parts if size > 0]

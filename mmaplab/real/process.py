@@ -18,6 +18,8 @@ from mmaplab.real.worker import Argument, Out, Worker
 
 AT_DIRECTORY = 0
 """Descriptor 0 of a live process is its kernel's private directory, opened with O_PATH."""
+STOP_AT_HOLES = {"mprotect", "mlock", "munlock", "mincore"}
+"""The calls that end at the first hole; msync and madvise go on behind it."""
 LARGEST = LARGE_BYTES - PAGE_SIZE
 """The most bytes that one system call moves here."""
 
@@ -164,43 +166,45 @@ class LinuxProcess:
 
     def munmap(self, addr: int, length: int) -> None:
         """munmap(2); the worker's own memory stays, wherever the range goes."""
-        for start, size in self._live().unmappable(u64("addr", addr), u64("length", length)):
+        whole_range = [(u64("addr", addr), u64("length", length))]
+        refused = addr % PAGE_SIZE or addr + length > TASK_SIZE
+        for start, size in whole_range if refused else self._live().outside(addr, length):
             self._call("munmap", start, size)
 
     def mprotect(self, addr: int, length: int, prot: int) -> None:
         """mprotect(2)."""
-        self._call("mprotect", *self._range(addr, length), whole("prot", prot))
+        self._ranged("mprotect", addr, length, whole("prot", prot))
 
     def mremap(self, old_address: int, old_size: int, new_size: int, flags: int = 0, new_address: int = 0) -> int:
         """mremap(2)."""
-        self._range(u64("old_address", old_address), u64("old_size", old_size))
+        self._live().check_range(u64("old_address", old_address), u64("old_size", old_size))
         if whole("flags", flags) & Mremap.MREMAP_FIXED:
-            self._range(u64("new_address", new_address), u64("new_size", new_size))
+            self._live().check_range(u64("new_address", new_address), u64("new_size", new_size))
         sizes = u64("old_size", old_size), u64("new_size", new_size)
         return self._call("mremap", old_address, *sizes, flags, u64("new_address", new_address))
 
     def msync(self, addr: int, length: int, flags: int) -> None:
         """msync(2)."""
-        self._call("msync", *self._range(addr, length), whole("flags", flags))
+        self._ranged("msync", addr, length, whole("flags", flags))
 
     def madvise(self, addr: int, length: int, advice: int) -> None:
         """madvise(2)."""
-        self._call("madvise", *self._range(addr, length), whole("advice", advice))
+        self._ranged("madvise", addr, length, whole("advice", advice))
 
     def mincore(self, addr: int, length: int) -> list[bool]:
         """mincore(2)."""
         pages = (u64("length", length) + PAGE_SIZE - 1) // PAGE_SIZE
         out = Out(1 if length > TASK_SIZE else min(pages, LARGEST))
-        self._call("mincore", *self._range(addr, length), out)
+        self._ranged("mincore", addr, length, out)
         return [bool(flag & 1) for flag in out.data[:pages]]
 
     def mlock(self, addr: int, length: int) -> None:
         """mlock(2)."""
-        self._call("mlock", *self._range(addr, length))
+        self._ranged("mlock", addr, length)
 
     def munlock(self, addr: int, length: int) -> None:
         """munlock(2)."""
-        self._call("munlock", *self._range(addr, length))
+        self._ranged("munlock", addr, length)
 
     def brk(self, addr: int) -> int:
         """The raw brk system call."""
@@ -216,9 +220,23 @@ class LinuxProcess:
             limit = min(u64_max, limit + self._worker.address_space_bytes())
         self._call("prlimit64", 0, name, struct.pack("QQ", u64("limit", limit), hard), 0)
 
-    def _range(self, addr: int, length: int) -> tuple[int, int]:
-        self._live().check_range(u64("addr", addr), u64("length", length))
-        return addr, length
+    def _ranged(self, name: str, addr: int, length: int, *rest: Argument) -> None:
+        """Make a call on a range. The worker's own memory in it is a hole for the program: ENOMEM, after or before
+        the rest was done, as Linux does it for each call.
+        """
+        parts = self._live().outside(u64("addr", addr), u64("length", length))
+        if parts == [(addr, length)]:
+            self._call(name, addr, length, *rest)
+            return
+        if name in STOP_AT_HOLES:
+            parts = [part for part in parts if part[0] == addr]
+        for start, size in parts:
+            try:
+                self._call(name, start, size, *rest)
+            except OSError as error:
+                if error.errno != errno.ENOMEM:
+                    raise
+        raise OSError(errno.ENOMEM, f"{name}: {os.strerror(errno.ENOMEM)}")
 
     # ---- the program's own accesses
 

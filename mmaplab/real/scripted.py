@@ -278,25 +278,27 @@ class ScriptedWorker:
 
     def check_range(self, addr: int, length: int) -> None:
         """Raise ValueError where a range holds areas of the interpreter."""
-        end = page_align_up(addr + length)
-        if end > TASK_SIZE + PAGE_SIZE:
-            return
-        for entry in self.all_areas():
-            theirs = [(max(entry.start, addr & PAGE_MASK), min(entry.end, end))]
-            for start, stop in self.mine:
-                theirs = ranges.without(theirs, start, stop)
-            if theirs and theirs[0][0] < theirs[0][1]:
-                raise ValueError(
-                    f"{addr:#x} with {length:#x} bytes meets {entry.start:#x} to {entry.end:#x}, where the live "
-                    "kernel's own worker lives: choose another address"
-                )
-
-    def unmappable(self, addr: int, length: int) -> list[tuple[int, int]]:
-        """Return the parts of a range that the program has mapped; the whole range where Linux will refuse it."""
         end = addr + page_align_up(length)
-        if addr % PAGE_SIZE or not length or end > TASK_SIZE:
-            return [(addr, length)]
-        return [(start, stop - start) for start, stop in ranges.common(self.mine, addr, end)]
+        inside = [] if end > TASK_SIZE else [part for part in self._interpreter() if part[0] < end and addr < part[1]]
+        if inside:
+            raise ValueError(
+                f"{addr:#x} with {length:#x} bytes meets {inside[0][0]:#x} to {inside[0][1]:#x}, where the live "
+                "kernel's own worker lives: choose another address"
+            )
+
+    def outside(self, addr: int, length: int) -> list[tuple[int, int]]:
+        """Return the parts of a range that hold no area of the interpreter."""
+        parts = [(addr, addr + length)]
+        for start, end in self._interpreter():
+            parts = ranges.without(parts, start, end)
+        return [(start, end - start) for start, end in parts] if length else [(addr, length)]
+
+    def _interpreter(self) -> ranges.Ranges:
+        """Return the areas that are not the program's."""
+        theirs = [(entry.start, entry.end) for entry in self.all_areas()]
+        for start, end in self.mine:
+            theirs = ranges.without(theirs, start, end)
+        return theirs
 
     def address_space_bytes(self) -> int:
         """Return the size of all areas that are not the program's."""

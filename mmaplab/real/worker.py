@@ -80,8 +80,8 @@ class Worker(Protocol):
     def check_range(self, addr: int, length: int) -> None:
         """Raise ValueError where a range holds memory that the worker itself needs."""
 
-    def unmappable(self, addr: int, length: int) -> list[tuple[int, int]]:
-        """Return the parts of a range that munmap may have: all but the worker's own, as (address, length)."""
+    def outside(self, addr: int, length: int) -> list[tuple[int, int]]:
+        """Return the parts of a range, as (address, length), that hold no memory of the worker: mostly the whole."""
 
     def address_space_bytes(self) -> int:
         """Return how many bytes of the process's address space are not the program's; RLIMIT_AS counts them."""

@@ -161,8 +161,8 @@ def populate_range(task: TaskStruct, vma: VmArea, start: int, end: int, write: b
     """Fault in the pages of [start, end), a part of `vma`, in order; returns 0 or the errno that stopped it.
 
     `write` asks for pages that can be stored to. With `waits_count`, a page that the disk was waited for counts as a
-    major fault (madvise); otherwise every one is minor, for the repeated fault does not know that it is one
-    (mlock, MAP_POPULATE). Linux: populate_vma_page_range, faultin_page_range, mm/gup.c.
+    major fault (madvise, mprotect of a locked area); otherwise every one is minor, for the fault is repeated and does
+    not know that it is one (mlock, MAP_POPULATE). Linux: populate_vma_page_range, faultin_page_range, mm/gup.c.
     """
     for addr in range(start & -PAGE_SIZE, end, PAGE_SIZE):
         while not gup_can_follow(vma, addr, write):

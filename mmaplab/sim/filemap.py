@@ -1,9 +1,9 @@
-"""Reading, writing and truncating a file through the page cache.
+"""Reading and writing a file through the page cache.
 
     read():   disk --dma_in--> page cache --copy_to_user--> buffer
     write():  buffer --copy_from_user--> page cache (dirty) ... --dma_out--> disk
 
-Linux: mm/filemap.c (filemap_read, generic_perform_write), mm/truncate.c, mm/shmem.c, fs/ext4/inode.c.
+Linux: mm/filemap.c (filemap_read, generic_perform_write), mm/shmem.c, fs/ext4/inode.c.
 Leaves out: direct pipes between files, quotas, journalled data, small blocks.
 """
 
@@ -22,14 +22,13 @@ from mmaplab.sim.pagecache import (
     filemap_get_folio,
     filemap_remove_folio,
     fill,
-    folio_clear_dirty,
     folio_mark_dirty,
     folio_mark_uptodate,
     i_size_write,
     read_folio,
 )
 from mmaplab.sim.readahead import PageCacheRa, page_cache_async_ra
-from mmaplab.sim.rmap import try_to_unmap, unmap_mapping_range
+from mmaplab.sim.truncate import ext4_block_truncate_page, zero_partial_tail
 
 MAX_LFS_FILESIZE = 2**63 - 1
 MAX_RW_COUNT = 0x7FFF_F000
@@ -217,148 +216,3 @@ def shmem_get_folio(inode: Inode, index: int) -> Folio:
         inode.i_sb.memory.clear(folio.pages[0])
     folio_mark_uptodate(folio)
     return folio
-
-
-# ---------------------------------------------------------------- truncate
-
-
-def do_truncate(inode: Inode, length: int, now: float) -> None:
-    """Set a file's size: pages beyond it leave every process and the cache, the last one's tail becomes zero.
-
-    Linux: do_truncate, truncate_setsize; ext4_setattr, shmem_setattr.
-    """
-    old = inode.i_size
-    if inode.i_sb.on_disk and length > old:
-        ext4_block_truncate_page(inode, old, now)
-    if length != old:
-        i_size_write(inode, length)
-    if length <= old:
-        truncate_pagecache(inode, length, now)
-    if inode.i_sb.on_disk and length <= old:
-        ext4_truncate(inode, length, now)
-
-
-def truncate_pagecache(inode: Inode, length: int, now: float) -> None:
-    """Take everything beyond `length` out of page tables and page cache. Linux: truncate_pagecache, mm/truncate.c."""
-    first = (length + PAGE_SIZE - 1) >> PAGE_SHIFT
-    unmap_mapping_range(inode.i_mapping, first)
-    for folio in inode.i_mapping.folios(first):
-        truncate_folio(inode, folio, first, length >> PAGE_SHIFT)
-    if not inode.i_sb.on_disk:
-        _shmem_zero_partial(inode, length, now)
-
-
-def truncate_folio(inode: Inode, folio: Folio, first: int, at: int) -> None:
-    """Remove a folio whose pages lie from page `first` on; one that straddles it is split at page `at`.
-
-    All entries of that one go, also those before the end of the file: later faults map what remains.
-
-    Linux: truncate_inode_folio, truncate_inode_partial_folio (split_huge_page).
-    """
-    if folio.index >= first:
-        folio_clear_dirty(folio)
-        filemap_remove_folio(folio)
-        return
-    for index in range(first, folio.end):
-        inode.i_sb.memory.clear(folio.page(index))
-    try_to_unmap(folio)
-    if folio.dirty:  # its buffers cannot be given up: it stays whole, with zeros behind the end of the file
-        return
-    split_folio(folio, at)
-    for part in inode.i_mapping.folios(first):
-        if part.index < folio.end:
-            folio_clear_dirty(part)
-            filemap_remove_folio(part)
-
-
-def split_folio(folio: Folio, at: int) -> None:
-    """Halve a large folio, and the half with page `at`, and so on, until that page is a folio of its own.
-
-    Nothing may map it any more. Linux: folio_split (6.15 and later), mm/huge_memory.c.
-    """
-    start, npages = folio.index, len(folio.pages)
-    while npages > 1:
-        npages //= 2
-        other = start + npages if at < start + npages else start
-        _carve(folio, other, npages)
-        start = start if at < start + npages else start + npages
-    _carve(folio, start, 1)
-
-
-def _carve(folio: Folio, index: int, npages: int) -> None:
-    """Make a folio of `npages` pages of a larger one."""
-    pages = folio.pages[index - folio.index : index - folio.index + npages]
-    part = Folio(folio.mapping, index, npages.bit_length() - 1, pages)
-    part.uptodate, part.dirty, part.dirtied_at = folio.uptodate, folio.dirty, folio.dirtied_at
-    for i, page in enumerate(pages, index):
-        page.folio = part
-        folio.mapping.i_pages[i] = part
-
-
-def _shmem_zero_partial(inode: Inode, length: int, now: float) -> None:
-    """Clear the tail of a tmpfs file's last page, where it is cached. Linux: shmem_undo_range."""
-    tail = length % PAGE_SIZE
-    folio = inode.i_mapping.i_pages.get(length >> PAGE_SHIFT)
-    if tail and folio is not None:
-        inode.i_sb.memory.clear(folio.pages[0], tail, PAGE_SIZE - tail)
-        folio_mark_dirty(folio, now)
-
-
-def zero_partial_tail(inode: Inode) -> None:
-    """A write starts at the end of the file: what lay behind the end in the last page becomes zero.
-
-    Linux: ext4_zero_partial_blocks, iomap's and ext4's zeroing before an extending write.
-    """
-    tail = inode.i_size % PAGE_SIZE
-    folio = inode.i_mapping.i_pages.get(inode.i_size >> PAGE_SHIFT)
-    if tail and folio is not None and folio.uptodate:
-        page = folio.page(inode.i_size >> PAGE_SHIFT)
-        if any(page.data[tail:]):
-            inode.i_sb.memory.clear(page, tail, PAGE_SIZE - tail)
-
-
-def ext4_truncate(inode: Inode, length: int, now: float) -> None:
-    """Give the blocks beyond `length` back, and clear the rest of the last one. Linux: ext4_truncate."""
-    ext4_block_truncate_page(inode, length, now)
-    inode.i_sb.disk.truncate(inode.ino, (length + PAGE_SIZE - 1) >> PAGE_SHIFT)
-
-
-def ext4_block_truncate_page(inode: Inode, length: int, now: float) -> None:
-    """Clear the page that `length` falls into, from there on; an uncached hole becomes a stub.
-
-    The page is put into the cache for it. Behind a hole there is no block to clear, so the page stays *not uptodate*:
-    mincore, readahead and fault-around do not count it as cached. Linux: ext4_block_truncate_page, fs/ext4/inode.c.
-    """
-    tail = length % PAGE_SIZE
-    if not tail:
-        return
-    index = length >> PAGE_SHIFT
-    has_block = inode.i_sb.disk.has_block(inode.ino, index)
-    folio = inode.i_mapping.i_pages.get(index)
-    if folio is None:
-        folio = filemap_add_folio(inode.i_mapping, index)
-        assert folio is not None
-        fill(folio)
-        folio.stub = True
-    elif not has_block:
-        return
-    if has_block:
-        inode.i_sb.memory.clear(folio.page(index), tail, PAGE_SIZE - tail)
-        folio_mark_dirty(folio, now)
-
-
-def punch_hole(inode: Inode, first: int, end: int) -> None:
-    """Make file pages [first, end) a hole: nothing cached, nothing mapped, nothing on the disk.
-
-    Linux: vfs_fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), truncate_pagecache_range.
-    """
-    unmap_mapping_range(inode.i_mapping, first, end)
-    for folio in inode.i_mapping.folios(first, end - 1):
-        if folio.index < first or folio.end > end:
-            try_to_unmap(folio)
-            split_folio(folio, first if folio.index < first else end)
-    for folio in inode.i_mapping.folios(first, end - 1):
-        folio_clear_dirty(folio)
-        filemap_remove_folio(folio)
-    if inode.i_sb.on_disk:
-        inode.i_sb.disk.discard(inode.ino, first, end)

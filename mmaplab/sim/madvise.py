@@ -16,12 +16,12 @@ import errno
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, Madv, Ms, Rlimit, VmFlags
 from mmaplab.pte import pte_present
 from mmaplab.sim.fault import mm_of, populate_range
-from mmaplab.sim.filemap import punch_hole
 from mmaplab.sim.merge import vma_modify_flags
 from mmaplab.sim.mm import reclaim_tables
 from mmaplab.sim.mm_types import TaskStruct, VmArea
 from mmaplab.sim.mmap import U64, fail, mm_populate, page_align
 from mmaplab.sim.readahead import force_page_cache_ra
+from mmaplab.sim.truncate import punch_hole
 from mmaplab.sim.vma import vma_lookup
 from mmaplab.sim.writeback import file_write_and_wait
 

@@ -1,4 +1,4 @@
-"""mmap, munmap, mprotect and brk: areas come, go and change.
+"""mmap, munmap and brk: areas come and go.
 
     mmap(addr, length, prot, flags, fd, offset)
         which flags?  is the request sound?        -> errno
@@ -7,7 +7,7 @@
         a neighbour grows, or a new area is linked  phase 2: tied to the file and the offset
         MAP_POPULATE faults the pages in now        phase 3, otherwise at the first touch
 
-Linux: mm/mmap.c, mm/vma.c, mm/mprotect.c. Leaves out: huge pages, protection keys, security modules, 32-bit ranges.
+Linux: mm/mmap.c, mm/vma.c. Leaves out: huge pages, protection keys, security modules, 32-bit ranges.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from __future__ import annotations
 import errno
 
 from mmaplab.constants import MAP_TYPE, PAGE_SHIFT, PAGE_SIZE, Map, Prot, Rlimit, VmFlags
-from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, PAGE_RW, PTE_PFN_MASK, pte_dirty, pte_pfn, pte_user
 from mmaplab.sim.fault import mm_of, populate_range
 from mmaplab.sim.file import File
-from mmaplab.sim.memory import ZERO_PFN
-from mmaplab.sim.merge import split_vma, vma_merge_new_range, vma_modify_flags
+from mmaplab.sim.merge import split_vma, vma_merge_new_range
 from mmaplab.sim.mm import free_pgtables
-from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, TaskStruct, VmArea, vma_wants_writenotify
+from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, TaskStruct, VmArea
 from mmaplab.sim.pagecache import Inode
 from mmaplab.sim.vma import STACK_GUARD_GAP, find_vma_intersection, vma_link, vma_lookup, vma_unlink
 
@@ -228,15 +226,15 @@ def mm_populate(task: TaskStruct, start: int, end: int, ignore_errors: bool) -> 
     return 0
 
 
-def populate_vma_page_range(task: TaskStruct, vma: VmArea, start: int, end: int) -> int:
+def populate_vma_page_range(task: TaskStruct, vma: VmArea, start: int, end: int, waits_count: bool = False) -> int:
     """Fault in pages of one area, with stores where it is private and writable; returns 0 or an errno.
 
-    Linux: populate_vma_page_range, mm/gup.c.
+    `waits_count` is that of `populate_range`. Linux: populate_vma_page_range, mm/gup.c.
     """
     if not vma.vm_flags & VM_ACCESS_FLAGS:
         return errno.EFAULT
     write = vma.vm_flags & (VmFlags.VM_WRITE | VmFlags.VM_SHARED) == VmFlags.VM_WRITE
-    return populate_range(task, vma, start, end, write)
+    return populate_range(task, vma, start, end, write, waits_count)
 
 
 # ---------------------------------------------------------------- munmap
@@ -273,100 +271,6 @@ def vms_gather_munmap_vmas(mm: MmStruct, addr: int, end: int) -> list[VmArea]:
     if last is not None and last.vm_start < end:
         split_vma(last, end, new_below=False)
     return mm.mm_mt.range(addr, end)
-
-
-# ---------------------------------------------------------------- mprotect
-
-
-def do_mprotect(task: TaskStruct, addr: int, length: int, prot: int) -> None:
-    """Give [addr, addr + length) new rights, area by area; raises EINVAL, ENOMEM, EACCES with earlier areas changed.
-
-    Linux: do_mprotect_pkey, mm/mprotect.c.
-    """
-    mm = mm_of(task)
-    grows = prot & (Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP)
-    prot &= ~(Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP)
-    if grows == Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP or addr % PAGE_SIZE:
-        raise fail(errno.EINVAL, f"mprotect at {addr:#x}: not a multiple of the page size, or both PROT_GROWS flags")
-    if length == 0:
-        return
-    end = addr + page_align(length)
-    if end <= addr or end > U64 or page_align(length) == 0:
-        raise fail(errno.ENOMEM, f"{addr:#x} + {length:#x} wraps around")
-    if prot & ~(VM_ACCESS_FLAGS | Prot.PROT_SEM):
-        raise fail(errno.EINVAL, f"prot {prot:#x} has unknown bits")
-    vma = find_vma_intersection(mm, addr, end)
-    if vma is None:
-        raise fail(errno.ENOMEM, f"nothing is mapped at {addr:#x}")
-    if grows:
-        addr = _grown_start(vma, addr, grows)
-    elif vma.vm_start > addr:
-        raise fail(errno.ENOMEM, f"nothing is mapped at {addr:#x}")
-    while addr < end:
-        vma = vma_lookup(mm, addr)
-        if vma is None:
-            raise fail(errno.ENOMEM, f"nothing is mapped at {addr:#x}; what lies before it has changed")
-        stop = min(end, vma.vm_end)
-        flags = vma.vm_flags & ~VM_ACCESS_FLAGS | VmFlags(prot & VM_ACCESS_FLAGS)
-        if flags & ~(int(flags) >> 4) & VM_ACCESS_FLAGS:
-            raise fail(errno.EACCES, f"the area at {addr:#x} may never have the rights {prot:#x}")
-        mprotect_fixup(task, vma, addr, stop, flags)
-        addr = stop
-
-
-def _grown_start(vma: VmArea, addr: int, grows: int) -> int:
-    """Return where PROT_GROWSDOWN lets the change begin: at the start of the stack-like area."""
-    if grows == Prot.PROT_GROWSUP or not vma.vm_flags & VmFlags.VM_GROWSDOWN:
-        raise fail(errno.EINVAL, f"the area at {addr:#x} does not grow")
-    return vma.vm_start
-
-
-def mprotect_fixup(task: TaskStruct, vma: VmArea, start: int, end: int, flags: VmFlags) -> None:
-    """Change the flags of a part of an area, then its entries. Linux: mprotect_fixup, mm/mprotect.c."""
-    old = vma.vm_flags
-    if flags == old:
-        return
-    if flags & VmFlags.VM_WRITE:
-        private_read_only = VmFlags.VM_ACCOUNT | VmFlags.VM_WRITE | VmFlags.VM_SHARED | VmFlags.VM_NORESERVE
-        if not old & (VmFlags.VM_WRITE | VmFlags.VM_SHARED):
-            may_expand_vm(task, flags, end - start)  # it turns into data
-        if not old & private_read_only:
-            vm_enough_memory(mm_of(task), end - start)
-            flags |= VmFlags.VM_ACCOUNT
-    elif old & VmFlags.VM_ACCOUNT and vma.is_anonymous and vma.anon_vma is None:
-        flags &= ~VmFlags.VM_ACCOUNT
-    vma = vma_modify_flags(vma, start, end, flags)
-    change_protection(vma, start, end)
-    locked_private = VmFlags.VM_WRITE | VmFlags.VM_SHARED | VmFlags.VM_LOCKED
-    if old & locked_private == VmFlags.VM_LOCKED and flags & VmFlags.VM_WRITE:
-        populate_vma_page_range(task, vma, start, end)
-
-
-def change_protection(vma: VmArea, start: int, end: int) -> None:
-    """Give the entries of [start, end) the area's rights. Linux: change_pte_range, mm/mprotect.c."""
-    mm = vma.vm_mm
-    entries = list(mm.pgd.entries(start, end))
-    for addr, old in entries:
-        pte = old & (PTE_PFN_MASK | PAGE_ACCESSED | PAGE_DIRTY) | vma.vm_page_prot
-        if can_change_pte_writable(vma, pte):
-            pte |= PAGE_RW
-        mm.pgd.set_pte(addr, pte)
-    if entries:
-        mm.flush_tlb_range(start, end)
-
-
-def can_change_pte_writable(vma: VmArea, pte: int) -> bool:
-    """May the entry become writable at once, without a fault that would notice the first store?
-
-    Private: if the page belongs to this process alone. Shared: if the page is dirty already.
-    Linux: can_change_pte_writable, mm/mprotect.c.
-    """
-    if not vma.vm_flags & VmFlags.VM_WRITE or not pte_user(pte) or pte_pfn(pte) == ZERO_PFN:
-        return False
-    if vma.shared:
-        return vma_wants_writenotify(vma) and pte_dirty(pte)
-    page = vma.vm_mm.pgd.memory.pages[pte_pfn(pte)]
-    return page.anon and page.anon_exclusive
 
 
 # ---------------------------------------------------------------- brk

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from mmaplab.constants import MAP_TYPE, PAGE_SIZE, SEEK_SET, Map, Rlimit
 from mmaplab.interface import FaultCounts, MapsEntry, Stat
-from mmaplab.sim import cpu, madvise, mmap, mremap, readwrite
+from mmaplab.sim import cpu, madvise, mmap, mprotect, mremap, readwrite
 from mmaplab.sim.events import Span, Syscall
 from mmaplab.sim.fault import mm_of
 from mmaplab.sim.mm_types import MmStruct, TaskStruct, VmArea
@@ -167,7 +167,7 @@ class Process:
     def mprotect(self, addr: int, length: int, prot: int) -> None:
         """mprotect(2)."""
         with self._call("mprotect", addr=u64("addr", addr), length=u64("length", length), prot=whole("prot", prot)):
-            mmap.do_mprotect(self.task, addr, length, prot)
+            mprotect.do_mprotect(self.task, addr, length, prot)
 
     def mremap(self, old_address: int, old_size: int, new_size: int, flags: int = 0, new_address: int = 0) -> int:
         """mremap(2)."""

@@ -11,10 +11,11 @@ import errno
 from mmaplab.constants import PAGE_SIZE, SEEK_CUR, SEEK_END, SEEK_SET, Open
 from mmaplab.interface import Stat
 from mmaplab.sim.file import File, FilesStruct
-from mmaplab.sim.filemap import MAX_LFS_FILESIZE, MAX_RW_COUNT, do_truncate, filemap_read, generic_perform_write
+from mmaplab.sim.filemap import MAX_LFS_FILESIZE, MAX_RW_COUNT, filemap_read, generic_perform_write
 from mmaplab.sim.memory import ZEROS
 from mmaplab.sim.mm_types import Machine
 from mmaplab.sim.pagecache import Inode, SuperBlock, drop_nlink
+from mmaplab.sim.truncate import do_truncate
 from mmaplab.sim.writeback import do_writepages, file_write_and_wait, invalidate_mapping_pages
 
 
@@ -96,7 +97,7 @@ def do_read(machine: Machine, file: File, count: int, offset: int | None) -> byt
     """Read up to `count` bytes at `offset`, None for the file position; raises EBADF, EINVAL, EIO. Linux: vfs_read."""
     if not file.readable:
         raise OSError(errno.EBADF, "the descriptor was not opened for reading")
-    if offset is not None and offset < 0 or count >= 2**63 or count < 0:
+    if (offset is not None and offset < 0) or count >= 2**63 or count < 0:
         raise OSError(errno.EINVAL, f"read of {count} bytes at {offset}: neither may be negative")
     regular(file)
     pos = file.f_pos if offset is None else offset

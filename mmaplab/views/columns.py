@@ -6,7 +6,7 @@ columns  0  1  2  3  [x11]  15 16            a long run is drawn as its first pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -44,25 +44,34 @@ class Column:
         return self.first <= index < self.first + self.npages
 
 
-def elide(runs: Sequence[tuple[int, int]], keep: int) -> list[Column]:
-    """Return the columns: runs longer than `keep` pages show their first and last; below 3, fewer runs are kept."""
-    kept = list(runs)
-    merged: tuple[int, int] | None = None
-    most = RUNS_KEPT if keep >= 3 else max(2, RUNS_KEPT + keep - 2)
-    if len(kept) > most:
-        head, tail = most - most // 3, most // 3
-        middle = kept[head : len(kept) - tail]
-        merged = (middle[0][0], sum(n for _, n in middle))
-        kept = [*kept[:head], merged, *kept[len(kept) - tail :]]
+def elide(runs: Sequence[tuple[int, int]], keep: int, near: Collection[int] = ()) -> list[Column]:
+    """Return columns for runs (first, npages): those longer than `keep` pages show their first and last page.
+
+    Below 3, ever fewer runs are drawn, the rest are gaps; runs with the pages `near` go last. At LEAST all is one gap.
+    """
+    most = RUNS_KEPT if keep >= 3 else max(0, RUNS_KEPT + keep - 2)
+    drawn = _chosen(runs, most, near)
     columns: list[Column] = []
-    for first, npages in kept:
-        if (first, npages) == merged:
-            columns.append(Column(first, npages, mixed=npages > 1))
+    for i, (first, npages) in enumerate(runs):
+        if i not in drawn:
+            before = columns.pop() if columns and columns[-1].mixed else None
+            columns.append(
+                Column(before.first, before.npages + npages, True) if before else Column(first, npages, True)
+            )
         elif npages <= max(keep, 3):
             columns += [Column(first + i) for i in range(npages)]
         else:
             columns += [Column(first), Column(first + 1, npages - 2), Column(first + npages - 1)]
-    return columns
+    return [Column(c.first) if c.npages == 1 else c for c in columns]
+
+
+def _chosen(runs: Sequence[tuple[int, int]], most: int, near: Collection[int]) -> set[int]:
+    """Return which runs to draw: those with a page of `near`, then their neighbours, then the first and the last."""
+    wanted = {i for i, (first, npages) in enumerate(runs) if any(first <= page < first + npages for page in near)}
+    beside = {j for i in wanted for j in (i - 1, i + 1)}
+    ends = {0, len(runs) - 1}
+    order = sorted(range(len(runs)), key=lambda i: (i not in wanted, i not in beside, i not in ends, i))
+    return set(order[:most])
 
 
 def columns_of(states: Sequence[object], room: float, low: int = 0) -> list[Column]:

@@ -36,7 +36,7 @@ ROOMS = {
     "private memory": Room(550, 20, 150, 60, "anon", ("anonymous pages", "and copies")),
     "page cache": Room(550, 110, 150, 60, "file", ("file pages in memory", "shared by all")),
     "disk": Room(550, 212, 150, 60, "block", ("blocks of files",)),
-    "read and write": Room(20, 180, 300, 76, "void", ("the other road: system calls", "that copy to and from a buffer")),
+    "read and write": Room(20, 180, 300, 76, "void", ("the other road: system", "calls copy to and from a buffer")),
 }
 """Every room of the figure, by name."""
 

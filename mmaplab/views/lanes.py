@@ -26,7 +26,7 @@ from mmaplab.views.scene import Area, Scene, Space
 from mmaplab.views.shapes import PAGE, PILL, TAB
 from mmaplab.views.svg import group as g
 from mmaplab.views.svg import line, rect, text
-from mmaplab.views.theme import MARGIN, WIDTH, text_width
+from mmaplab.views.theme import MARGIN, WIDTH, cut, text_width
 
 LAYERS = ("band", "halo", "line", "object", "arrow", "word")
 FRAME = TAB + PAGE
@@ -155,10 +155,13 @@ def _bracket(board: Board, group: Group, area: Area, pid: int, y: float) -> None
     x1, x2 = shown[0][1], shown[-1][1] + shown[-1][0].width - 4
     kind = "shared" if area.perms.endswith("s") else "private"
     key = f"{pid}:{area.start:x}"
-    label = f"{area.name or 'anonymous'}, {kind}"
+    room = group.x + group.room - x1
+    label = cut(f"{area.name or 'anonymous'}, {kind}", room, 13)
+    rights = f"{area.perms} {area.start:x}"
+    rights = rights if text_width(rights, 12, mono=True) <= room else area.perms
     board.put("line", f"br:{key}", shapes.bracket(x1, x2, y - 14), data_area=key)
     left = x1 if y == min(v for k, v in board.y.items() if k.startswith("va:")) else x1 + 9  # lines pass on the left
-    words = (text(left, y - 34, label, "h"), text(left, y - 19, f"{area.perms} {area.start:x}", "m s"))
+    words = (text(left, y - 34, label, "h"), text(left, y - 19, rights, "m s"))
     board.put("word", f"nm:{key}", *words, data_area=key)
 
 
@@ -339,7 +342,7 @@ def disk(board: Board) -> None:
                 label = text(x + PAGE / 2, y + PAGE + 15, str(column.first), "mid m s")
                 board.put("word", f"dn:{name}", label)
             board.put("object", f"di:{name}", svg, **data)
-        board.put("word", f"df:{group.key}", text(group.x, y + PAGE + 33, file.name, "h"))
+        board.put("word", f"df:{group.key}", text(group.x, y + PAGE + 33, cut(file.name, group.room, 13), "h"))
 
 
 def copies(board: Board) -> None:

@@ -28,6 +28,7 @@ LEFT = 142
 BETWEEN = 22
 """The space between two groups."""
 MOST_PROCESSES = 2
+MOST_GROUPS = 4
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Group:
     columns: list[Column] = field(default_factory=list)
     deltas: dict[int, list[int]] = field(default_factory=dict)
     x: float = LEFT
+    room: float = 0
+    """The width that the group has for its columns and its labels."""
 
     @property
     def key(self) -> str:
@@ -181,7 +184,19 @@ def _groups(steps: Sequence[Step], scenes: Sequence[Scene], mms: Sequence[int]) 
         else:
             groups.append(Group(0, "anonymous", low, high))
     first = {a.ino: a.start >> PAGE_SHIFT for a, _ in sorted(areas, key=lambda pair: -pair[0].start) if a.ino}
+    groups = _lately(groups, steps)[:MOST_GROUPS]
     return sorted(groups, key=lambda g: first.get(g.ino, 1 << 60) if g.ino else g.low)
+
+
+def _lately(groups: list[Group], steps: Sequence[Step]) -> list[Group]:
+    """Return the groups, those that the last events are about first."""
+    late: dict[str, int] = {}
+    for number, step in enumerate(steps):
+        for event in (*step.before.running, *step.events):
+            for group in groups:
+                if any(True for _ in _pages_named(group, event, step)):
+                    late[group.key] = number
+    return sorted(groups, key=lambda g: -late.get(g.key, -1))
 
 
 def _touched_addresses(steps: Sequence[Step]) -> list[int]:
@@ -209,17 +224,26 @@ def _touched_files(steps: Sequence[Step]) -> list[int]:
 def _columns(groups: list[Group], steps: Sequence[Step]) -> None:
     """Choose the columns so that all groups fit beside each other; the longest group gives way first."""
     runs = {group.key: _runs(group, steps) for group in groups}
+    near = {group.key: _near(group, steps) for group in groups}
+    share = (WIDTH - MARGIN - LEFT - BETWEEN * (len(groups) - 1)) / max(1, len(groups))
     keep = {group.key: 16 for group in groups}
     while True:
         x = float(LEFT)
         for group in groups:
-            group.columns = elide(runs[group.key], keep[group.key])
-            group.x = x
-            x += max(group.width(), label_width(group)) + BETWEEN
+            group.columns = elide(runs[group.key], keep[group.key], near[group.key])
+            group.x, group.room = x, max(group.width(), min(label_width(group), share))
+            x += group.room + BETWEEN
         widest = max(groups, key=lambda g: (keep[g.key] > LEAST, g.width()), default=None)
         if widest is None or x - BETWEEN <= WIDTH - MARGIN or keep[widest.key] <= LEAST:
             return
         keep[widest.key] -= 1
+
+
+def _near(group: Group, steps: Sequence[Step]) -> set[int]:
+    """Return the pages that the program itself touches in the steps."""
+    touching = (ev.Access, ev.PageFault, ev.Signal)
+    named = ((e, step) for step in steps for e in (*step.before.running, *step.events) if isinstance(e, touching))
+    return {index for event, step in named for index in _pages_named(group, event, step)}
 
 
 def label_width(group: Group) -> float:

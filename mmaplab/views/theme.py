@@ -73,6 +73,15 @@ def wrap(text: str, width: float, size: float, bold: bool = False) -> list[str]:
     return lines
 
 
+def cut(text: str, width: float, size: float, bold: bool = True) -> str:
+    """Return the text, cut in the middle where it is wider than `width` user units."""
+    kept = text
+    while text_width(kept, size, bold=bold) > width and len(kept) > 4:
+        middle = len(kept) // 2
+        kept = kept[: middle - 1].removesuffix("…") + "…" + kept[middle + 1 :].removeprefix("…")
+    return kept
+
+
 def css(scope: str = "", colours: dict[str, str] = LIGHT) -> str:
     """Return the style sheet of every class that pictures use; `scope` is a selector put before each rule."""
     c = colours

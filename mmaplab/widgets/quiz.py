@@ -65,7 +65,7 @@ class QuizVariant(Quiz):
         super().__init__(*make(random.Random(seed)), key)
         again = ipywidgets.Button(description="New numbers", icon="refresh")
         again.on_click(lambda _button: self.again())
-        self.children = [*self.children, again]
+        self.children = (self.heading, self.choices, self.feedback, again)
 
     def again(self) -> None:
         """Ask once more with the next seed."""

@@ -16,6 +16,7 @@ from mmaplab.constants import (
     MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
+    MAP_LOCKED,
     MAP_PRIVATE,
     MAP_SHARED,
     MAP_SHARED_VALIDATE,
@@ -200,6 +201,16 @@ def ftruncate_looks_at_the_length_first(p: Process) -> None:
     """A negative length is EINVAL even where the descriptor is not open."""
     with suppress(OSError):
         p.ftruncate(-1, -1)
+
+
+@regression({"f0": FileData(13 * 4096)})
+def mprotect_of_a_locked_area_waits_and_counts(p: Process) -> None:
+    """What mprotect brings in at once, since the area is locked, counts as major where the disk is waited for."""
+    fd = p.open("f0", O_RDWR)
+    p.ftruncate(fd, 0x20AC)
+    p.mmap(ARENA, 0x2000, PROT_READ, MAP_PRIVATE | MAP_FIXED | MAP_LOCKED, fd, 0x5000)
+    p.ftruncate(fd, 0xCFFF)
+    p.mprotect(ARENA, 0x2000, RW)
 
 
 @regression({"f0": FileData(1492 * 4096)}, warm=False)

@@ -152,6 +152,23 @@ def test_a_range_over_everything_unmaps_the_program_only(p: LinuxProcess) -> Non
     assert p.brk(0) > 0
 
 
+def test_ranges_that_run_into_the_worker_meet_a_hole(p: LinuxProcess) -> None:
+    a = p.mmap(0, 2 * PAGE, RW, ANONYMOUS)
+    huge = p.mmap_base + (64 << 20) - a
+    with fails(errno.ENOMEM):
+        p.mprotect(a, huge, READ)
+    assert [m.perms for m in p.maps()] == ["r--p"]
+    with fails(errno.ENOMEM):
+        p.madvise(PAGE, 1 << 62, c.Madv.MADV_DONTNEED)
+    with fails(errno.ENOMEM):
+        p.madvise(PAGE, c.TASK_SIZE - PAGE, c.Madv.MADV_DONTFORK)
+    with fails(errno.EINVAL):
+        p.madvise(a + 1, huge, c.Madv.MADV_NORMAL)
+    child = p.fork()
+    assert child.maps() == []
+    child.exit()
+
+
 def test_areas_have_the_paths_of_proc(p: LinuxProcess, book: str) -> None:
     start = p.brk(0)
     assert p.brk(start + 5000) == start + 5000

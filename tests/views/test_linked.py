@@ -1,0 +1,157 @@
+"""The linked view: one picture, one sentence, a thick arrow for each copy, and every label readable."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmaplab import ledger
+from mmaplab.constants import MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ
+from mmaplab.sim import Kernel
+from mmaplab.views.layout import layout
+from mmaplab.views.linked import board, linked
+from mmaplab.views.steps import steps
+from tests.views.pictures import (
+    PROGRAMS,
+    bad_access,
+    cold_read,
+    collisions,
+    config,
+    count,
+    fork_and_store,
+    fsync_call,
+    outside,
+    private_store,
+    read_call,
+    small_print,
+    thick_arrows,
+    tree,
+    two_mappings,
+)
+
+COLD = """\
+P1 loads one byte from page 3 of data.bin: 1 major fault, 32 pages copied by the device, 16 entries set.
+P1: load at 0x7ffff7fda000
+
+data.bin         0   1   2   3   4 x10  15  16 x14  31  32  x6  39
+P1 pages         F   F   F   F   F   F   F   -   -   -   -   -   -
+P1 entries      r-  r-  r-  r-  r-  r-  r-   .   .   .   .   .   .
+page cache       F   F   F   F   F   F   F   F   F   F   .   .   .
+disk             D   D   D   D   D   D   D   D   D   D   D   D   D
+32 thick arrows: 131,072 bytes, disk to page cache, by the device
+so far in this access: 32 device copies, 0 CPU copies · 0 system calls, 1 fault"""
+
+
+def test_text_form_of_a_cold_load() -> None:
+    kernel = cold_read()
+    first = kernel.trace.last(2)
+    end = next(i for i, r in enumerate(first) if r.event.__class__.__name__ == "Done" and r.event.of == "Access")
+    assert linked(kernel.trace.records[: -len(first) + end + 1]).text == COLD
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_picture_of_every_step_is_readable(name: str) -> None:
+    kernel = PROGRAMS[name]()
+    total = len(steps(kernel, last=2))
+    for picture in [linked(kernel), *(linked(kernel, last=2, step=i) for i in range(1, total + 1))]:
+        assert not collisions(picture), picture.text
+        assert not outside(picture), picture.text
+        assert not small_print(picture)
+        assert count(picture, "text", "t") >= 1
+        assert picture.description in picture.text
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_counting_the_thick_arrows_gives_the_copies(name: str) -> None:
+    kernel = PROGRAMS[name]()
+    copies = sum(ledger.copy_counts(kernel.trace.last()).values())
+    assert thick_arrows(linked(kernel)) == copies
+
+
+def test_the_thick_arrows_of_a_cold_load_are_the_32_of_the_disk() -> None:
+    kernel = cold_read()
+    assert thick_arrows(linked(kernel, last=2)) == 32
+    assert [thick_arrows(linked(kernel, last=2, step=i)) for i in range(1, 16)] == [0] * 6 + [32] + [0] * 8
+    assert "32 × 4,096 B" in "".join(tree(linked(kernel, last=2)).itertext())
+
+
+def test_a_private_store_is_one_arrow_from_the_cache_to_the_own_page() -> None:
+    picture = linked(private_store())
+    assert thick_arrows(picture) == count(picture, "path", "shaft") == 1
+    assert "own pages" in "".join(tree(picture).itertext())
+    assert "1 thick arrow: 4,096 bytes, page to private copy, by the CPU" in picture.text
+
+
+def test_copy_on_write_after_fork_shows_both_processes() -> None:
+    picture = linked(fork_and_store())
+    words = "".join(tree(picture).itertext())
+    assert "P1 · user" in words
+    assert "P2 · user" in words
+    assert thick_arrows(picture) == 1
+
+
+def test_read_has_a_buffer_and_one_arrow_to_it() -> None:
+    picture = linked(read_call())
+    assert "buffer" in "".join(tree(picture).itertext())
+    assert thick_arrows(picture) == 1
+
+
+def test_fsync_is_an_arrow_down_to_the_disk() -> None:
+    assert "1 thick arrow: 4,096 bytes, page cache to disk, by the device" in linked(fsync_call()).text
+
+
+def test_a_signal_is_in_the_sentence() -> None:
+    assert linked(bad_access()).description.endswith("ends in SIGSEGV.")
+
+
+def test_the_fault_is_marked_while_it_lasts_and_not_after() -> None:
+    kernel = cold_read()
+    marks = [count(linked(kernel, last=2, step=i), "path", "zigzag") for i in range(1, 16)]
+    assert marks == [0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+    words = [count(linked(kernel, last=2, step=i), "text", "alarm") for i in range(1, 16)]
+    assert words == [0, 0] + [1] * 7 + [0] * 6
+
+
+def test_two_mappings_of_one_file_share_their_columns_and_their_frames() -> None:
+    form = linked(two_mappings()).text
+    assert form.count("P1 pages") == 3
+    assert form.count("page cache") == 1
+
+
+def test_the_same_events_give_the_same_bytes() -> None:
+    assert linked(cold_read()).svg == linked(cold_read()).svg
+
+
+def test_an_object_keeps_its_place_from_step_to_step() -> None:
+    found = steps(fork_and_store(), last=2)
+    plan = layout(found)
+    boards = [board(step, plan) for step in found]
+    assert len({frozenset(b.y.items()) for b in boards}) == 1
+    assert len({b.bottom for b in boards}) == 1
+
+
+def test_steps_count_from_one_and_from_the_end() -> None:
+    kernel = cold_read()
+    assert linked(kernel, last=2, step=-1).svg == linked(kernel, last=2, step=15).svg
+    for wrong in (0, 16, -16):
+        with pytest.raises(IndexError, match="there are 15 steps"):
+            linked(kernel, last=2, step=wrong)
+
+
+def test_an_empty_trace_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="nothing to draw"):
+        linked([])
+
+
+def test_many_pages_and_many_areas_still_fit() -> None:
+    kernel = Kernel(config())
+    p = kernel.spawn()
+    for i in range(3):
+        kernel.create_file(f"a file with a long name {i}.bin", bytes(300 * PAGE_SIZE), warm=i == 1)
+        fd = p.open(f"a file with a long name {i}.bin")
+        a = p.mmap(0, 300 * PAGE_SIZE, PROT_READ, MAP_SHARED if i else MAP_PRIVATE, fd)
+        for page in (5, 77, 140, 201, 299):
+            p.load(a + page * PAGE_SIZE)
+    for last in (1, 5, 15):
+        picture = linked(kernel, last=last)
+        assert not outside(picture)
+        assert not collisions(picture)
