@@ -45,8 +45,8 @@ FREEDOMS = (
     ),
     Freedom(
         "pages that leave memory by themselves",
-        "the page cache belongs to the whole machine, which may take a clean page when others need memory; seen once in "
-        "some thousand cold steps, and called disturbed",
+        "the page cache belongs to the whole machine, which may take a clean page when others need memory; seen once in"
+        " some thousand cold steps, and called disturbed",
     ),
     Freedom("the Referenced line of smaps", "it follows the ageing of the machine's page lists"),
 )

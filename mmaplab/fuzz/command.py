@@ -55,7 +55,9 @@ def programs(profile: str, seed: int, number: int, steps: int) -> Iterator[FuzzP
         yield generate(names[i % len(names)], seed + i, steps)
 
 
-def fuzz(todo: Iterator[FuzzProgram], pair: Pair, stop_after: int = 1, progress: bool = False) -> Totals:
+def fuzz(
+    todo: Iterator[FuzzProgram], pair: Pair, stop_after: int = 1, progress: bool = False, shrinks: bool = True
+) -> Totals:
     """Run programs until `stop_after` of them differ; each difference is shrunk to the shortest program."""
     totals, began = Totals(), time.monotonic()
     for program in todo:
@@ -64,7 +66,7 @@ def fuzz(todo: Iterator[FuzzProgram], pair: Pair, stop_after: int = 1, progress:
         totals.steps += len(outcome.steps)
         totals.faults += outcome.faults
         if outcome.difference:
-            judge(program, outcome, pair, totals)
+            judge(program, outcome, pair, totals, shrinks)
         if progress and sum(totals.programs.values()) % 20 == 0:
             rate = totals.steps / (time.monotonic() - began)
             print(f"\r{totals}, {rate:,.0f} steps/s", end="", file=sys.stderr, flush=True)
@@ -75,14 +77,14 @@ def fuzz(todo: Iterator[FuzzProgram], pair: Pair, stop_after: int = 1, progress:
     return totals
 
 
-def judge(program: FuzzProgram, outcome: Run, pair: Pair, totals: Totals) -> None:
+def judge(program: FuzzProgram, outcome: Run, pair: Pair, totals: Totals, shrinks: bool = True) -> None:
     """Is it a difference, or a disturbance from outside? A difference comes back, and is shrunk."""
     assert outcome.difference
     again = [run(program, pair) for _ in range(TRIES)]
     if not all(other.difference and other.difference.what == outcome.difference.what for other in again):
         totals.disturbed.append(f"{program.profile} {program.seed}: {outcome.difference}")
         return
-    short = shortest(program, pair)
+    short = shortest(program, pair) if shrinks else program
     totals.differences.append((short, run(short, pair, trace=True)))
 
 
@@ -137,6 +139,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--stop-after", type=int, default=1, metavar="N", help="stop after N differences (1)")
     parser.add_argument("--save", type=Path, default=Path("fuzz-differences"), help="where shortened programs go")
+    parser.add_argument("--no-shrink", action="store_true", help="do not shorten the programs that differ")
     parser.add_argument("--not-compared", action="store_true", help="list what is not compared, and why")
 
 
@@ -164,7 +167,7 @@ def report(args: argparse.Namespace, pair: Pair) -> int:
     seed = args.seed if args.seed is not None else int(time.time())
     print(f"seed {seed}, profile {args.profile}, {args.programs} programs of {args.steps} steps on {args.file_system}")
     todo = programs(args.profile, seed, args.programs, args.steps)
-    totals = fuzz(todo, pair, args.stop_after, progress=sys.stderr.isatty())
+    totals = fuzz(todo, pair, args.stop_after, progress=sys.stderr.isatty(), shrinks=not args.no_shrink)
     for program, outcome in totals.differences:
         path = save(program, outcome, args.save, args.file_system)
         print(f"\n{program_text(program, outcome)}\n{outcome.difference}\nsaved as {path}")

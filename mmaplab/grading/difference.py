@@ -85,8 +85,14 @@ def outcome_words(outcome: Plain) -> str:
 def strip_lines(reference: Plain, given: Plain, yours: str = "yours") -> list[str]:
     """Return the pages that are present, area by area, where the two kernels disagree about them."""
     lines: list[str] = []
-    theirs = _areas(reference)
-    for who, area, start, end in theirs:
+    areas = _areas(reference)
+    for who in {area[0]: None for area in areas}:
+        inside = {page for owner, _, start, end in areas if owner == who for page in range(start, end)}
+        stray = sorted(_present(given, who) - _present(reference, who) - inside)
+        if stray:
+            where = ", ".join(hex(page << PAGE_SHIFT) for page in stray[:4]) + ", ..." * (len(stray) > 4)
+            lines.append(f"{yours:9}  maps {len(stray)} page{'s' * (len(stray) > 1)} outside every area: {where}")
+    for who, area, start, end in areas:
         pages = range(start, end)
         right, wrong = _present(reference, who) & set(pages), _present(given, who) & set(pages)
         if right == wrong:

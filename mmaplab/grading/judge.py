@@ -155,7 +155,10 @@ def judge_slot(test: Test, ask: Ask) -> Finding:
                     test, False, f"differs from the reference in a program that is not shown ({test.label})."
                 )
             return Finding(
-                test, False, f"differs from the reference: {test.label}.", shortest(test, ask, slot, scenario)
+                test,
+                False,
+                "differs from the reference; the shortest program that shows it:",
+                shortest(test, ask, slot, scenario),
             )
     return Finding(test, True, f"{count} programs agree with the reference")
 

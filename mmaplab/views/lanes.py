@@ -210,7 +210,7 @@ def _focus(board: Board, place: Place, y: float, kind: str) -> None:
     width = place.column.width - 4
     board.put("halo", f"hv:{place.name}", shapes.halo(place.x, y, width, PAGE))
     if focus.fault:
-        if kind in ("absent", "none"):
+        if kind in ("absent", "none") and not place.column.is_gap:
             board.put("arrow", f"zz:{place.name}", shapes.zigzag(place.x + width / 2, y + PAGE / 2))
         cx = max(place.x + width / 2, LEFT + text_width(focus.fault, 12, bold=True) / 2)
         board.put("word", f"zw:{place.name}", text(cx, y + PAGE + 30, focus.fault, "mid alarm"))
@@ -352,7 +352,7 @@ def copies(board: Board) -> None:
         y1, y2 = _ends(board, group, column, first)
         if y1 is None or y2 is None:
             continue
-        cx = x + width / 2
+        cx = x + width / 2 + _beside(board, group, column, first)
         name = f"{first.why}:{group.key}:{column.first}"
         mid = (y1 + y2) / 2 + (6 if y2 < y1 else -6)
         many = [shapes.label(cx, mid, f"×{len(events)}")] if len(events) > 1 else []
@@ -361,6 +361,20 @@ def copies(board: Board) -> None:
             board.put("object", f"bu:{group.key}:{column.first}", box)
         board.put("arrow", f"cp:{name}", shapes.arrow(cx, y1, cx, y2), *many, data_copies=str(len(events)))
     _bytes(board)
+
+
+def _beside(board: Board, group: Group, column: Column, event: ev.Copy) -> float:
+    """Return how far an arrow stands off the middle, where another one comes the other way."""
+    back = {
+        "dma_in": "dma_out",
+        "dma_out": "dma_in",
+        "copy_to_user": "copy_from_user",
+        "copy_from_user": "copy_to_user",
+    }
+    ways = {e.why for e, (ino, i) in board.focus.copies if ino == group.ino and i in column}
+    if back.get(event.why) not in ways:
+        return 0
+    return -9 if event.why in ("dma_in", "copy_to_user") else 9
 
 
 def _bytes(board: Board) -> None:

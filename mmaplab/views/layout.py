@@ -234,7 +234,7 @@ def _columns(groups: list[Group], steps: Sequence[Step]) -> None:
             group.x, group.room = x, max(group.width(), min(label_width(group), share))
             x += group.room + BETWEEN
         widest = max(groups, key=lambda g: (keep[g.key] > LEAST, g.width()), default=None)
-        if widest is None or x - BETWEEN <= WIDTH - MARGIN or keep[widest.key] <= LEAST:
+        if widest is None or x - BETWEEN <= WIDTH - MARGIN + 1 or keep[widest.key] <= LEAST:
             return
         keep[widest.key] -= 1
 

@@ -76,7 +76,7 @@ def wrap(text: str, width: float, size: float, bold: bool = False) -> list[str]:
 def cut(text: str, width: float, size: float, bold: bool = True) -> str:
     """Return the text, cut in the middle where it is wider than `width` user units."""
     kept = text
-    while text_width(kept, size, bold=bold) > width and len(kept) > 4:
+    while text_width(kept, size, bold=bold) > width + 1 and len(kept) > 4:
         middle = len(kept) // 2
         kept = kept[: middle - 1].removesuffix("…") + "…" + kept[middle + 1 :].removeprefix("…")
     return kept

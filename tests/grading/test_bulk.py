@@ -95,7 +95,7 @@ def test_a_killed_grader_goes_on_from_where_it_was(class_of_six: Path, tmp_path:
         "grade_all(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))"
     )
     words = [sys.executable, "-c", code, str(class_of_six), str(out), str(MASTERS)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(words, start_new_session=True, env=environment)
     book = out / "results.jsonl"
     while process.poll() is None and (not book.is_file() or book.read_text(encoding="utf-8").count("\n") < 3):

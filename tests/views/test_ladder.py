@@ -11,7 +11,8 @@ from mmaplab.interface import FatalSignal
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim import events as ev
 from mmaplab.views.ladder import ladder
-from tests.views.drawing import arrows, check, labels, of_class
+from tests.views.drawing import check
+from tests.views.pictures import count, labels
 
 PAGE = 4096
 
@@ -64,8 +65,8 @@ def test_the_picture_is_a_picture_of_the_course(kernel: Kernel) -> None:
     picture = ladder(kernel)
     check(picture)
     assert ladder(kernel).svg == picture.svg
-    assert arrows(picture) == 1  # one burst of copies
-    assert len(of_class(picture, "zigzag")) == 1  # one fault
+    assert count(picture, "path", "shaft") == 1  # one burst of copies
+    assert count(picture, "path", "zigzag") == 1  # one fault
     assert {"user", "kernel"} <= {label.words for label in labels(picture)}
 
 
@@ -125,7 +126,7 @@ def test_a_signal_and_a_copy_on_write_are_told() -> None:
     picture = ladder(kernel)
     check(picture)
     assert "SIGBUS: the area is there, but the file has no page 1." in repr(picture)
-    assert len(of_class(picture, "zigzag")) == 2  # the fault, and the signal
+    assert count(picture, "path", "zigzag") == 2  # the fault, and the signal
 
 
 def test_nothing_to_draw_is_said() -> None:

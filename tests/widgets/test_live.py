@@ -1,0 +1,57 @@
+"""The live walk: its picture anywhere, and the walk itself where Linux tells fault addresses."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmaplab.lab import NotAvailable
+from mmaplab.widgets import live
+from mmaplab.widgets.live import live_walk, raster_svg
+from tests.views.drawing import check
+from tests.views.pictures import count
+
+
+def test_an_order_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="sequential, random"):
+        live_walk(pages=16, order="backwards")
+
+
+def test_the_picture_has_one_mark_per_fault_and_rings_for_major_ones() -> None:
+    picture = raster_svg([(0, True), (16, False), (32, True), (48, False)], 64)
+    check(picture)
+    assert (count(picture, "circle", "ring"), count(picture, "circle", "dot")) == (2, 2)
+    assert picture.description == "4 faults, 2 of them major, for 64 pages."
+    check(raster_svg([], 64))
+
+
+def test_a_long_walk_is_thinned_out_but_counted_in_full() -> None:
+    picture = raster_svg([(i, False) for i in range(4000)], 4096)
+    check(picture)
+    assert count(picture, "circle", "dot") <= 1500
+    assert picture.description.startswith("4,000 faults")
+
+
+def test_a_machine_that_cannot_says_so_and_can_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise NotAvailable("no Linux <here>")
+
+    monkeypatch.setattr(live, "warm_file", refused)
+    walk = live_walk(pages=16)
+    walk.run().join(20)
+    assert walk.said.value == "This machine cannot show it: no Linux &lt;here&gt;."
+    assert not walk.start.disabled and walk.stop.disabled
+    assert walk.table == {}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("order", ["sequential", "random"])
+def test_a_walk_ends_in_a_table(order: str) -> None:
+    walk = live_walk(pages=256, order=order)
+    assert repr(walk) == f"live_walk(256 pages, {order})"
+    walk.advice.value = 1  # MADV_RANDOM: each page that is not cached waits for the disk
+    walk.run().join(60)
+    if walk.said.value.startswith("This machine cannot"):
+        pytest.skip(walk.said.value)
+    assert walk.table["pages touched"] == 256
+    assert walk.table["major faults"] + walk.table["minor faults"] >= 256 // 16
+    assert "<table>" in walk.said.value and "base64" in walk.picture.value
