@@ -54,7 +54,8 @@ def test_prints_are_one_output(tmp_path: Path) -> None:
 
 def test_the_metadata_is_the_courses_own(tmp_path: Path) -> None:
     """The name of the kernel stays, its version goes; what an author wrote stays."""
-    path = stored(tmp_path, code("1", "a"), title="A page", widgets={"state": {}}, language_info={"name": "python", "version": "3.99"})
+    language = {"name": "python", "version": "3.99"}
+    path = stored(tmp_path, code("1", "a"), title="A page", widgets={"state": {}}, language_info=language)
     metadata = nbformat.read(path, as_version=4).metadata
     assert metadata == {**authoring.METADATA, "title": "A page"}
 

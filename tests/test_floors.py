@@ -67,8 +67,9 @@ TOWERS = {
         floors=(
             "real.arguments real.libc real.machine_code real.procfs real.ranges real.scripted_child real.worker",
             "real.channel real.files real.perf real.scripted real.seccomp",
-            "real.counting real.mapping real.native real.process",
+            "real.mapping real.native real.process",
             "real.executors real.own",
+            "real.counting",
             "real.kernel",
             "real.machine",
             "real.probe",

@@ -45,6 +45,7 @@ class NativeWorker:
     """One live process made of machine code. See `Worker`."""
 
     exact_faults = True
+    touches_in_kernel = False
 
     def __init__(self, shared: Shared, channel: Channel) -> None:
         self.shared, self.channel, self.pid = shared, channel, channel.pid

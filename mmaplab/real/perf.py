@@ -52,20 +52,20 @@ class FaultRing:
     _fds: list[int] = []  # noqa: RUF012 - a ring that was refused has none to close
     lost = 0
 
-    def __init__(self, pid: int = 0, kernel_too: bool = True) -> None:
+    def __init__(self, pid: int = 0, kernel_too: bool = True, ring_pages: tuple[int, ...] = RING_PAGES) -> None:
         libc.require_linux()
         self._fds = []
         try:
-            self._open(pid, kernel_too)
+            self._open(pid, kernel_too, ring_pages)
         except OSError as error:
             self.close()
             raise NotAvailable(f"the kernel refuses perf events ({os.strerror(error.errno or 0)}){_why()}") from None
 
-    def _open(self, pid: int, kernel_too: bool) -> None:
+    def _open(self, pid: int, kernel_too: bool, ring_pages: tuple[int, ...]) -> None:
         minor, exclude = self._event(PAGE_FAULTS_MIN, pid, kernel_too)
         major, _ = self._event(PAGE_FAULTS_MAJ, pid, not exclude)
         self.kernel_too = not exclude
-        self._map(minor)
+        self._map(minor, ring_pages)
         fcntl.ioctl(major, SET_OUTPUT, minor)
         ids = [struct.unpack("Q", fcntl.ioctl(fd, GET_ID, bytes(8)))[0] for fd in (minor, major)]
         self._kinds = dict(zip(ids, ("minor", "major"), strict=True))
@@ -90,15 +90,15 @@ class FaultRing:
             return fd, exclude
         raise AssertionError("the loop returns or raises")
 
-    def _map(self, fd: int) -> None:
-        for pages in RING_PAGES:
+    def _map(self, fd: int, ring_pages: tuple[int, ...]) -> None:
+        for pages in ring_pages:
             try:
                 length = (1 + pages) * PAGE_SIZE
                 self._ring = libc.map_memory(0, length, Prot.PROT_READ | Prot.PROT_WRITE, Map.MAP_SHARED, fd)
                 self._ring_bytes = length
                 break
             except OSError:
-                if pages == RING_PAGES[-1]:
+                if pages == ring_pages[-1]:
                     raise
         self._head = ctypes.c_uint64.from_address(self._ring + HEAD)
         self._tail = ctypes.c_uint64.from_address(self._ring + TAIL)

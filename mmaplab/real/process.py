@@ -18,6 +18,8 @@ from mmaplab.real.worker import Argument, Out, Worker
 
 AT_DIRECTORY = 0
 """Descriptor 0 of a live process is its kernel's private directory, opened with O_PATH."""
+PROCESS_RING = (16, 4)
+"""Pages of a process's fault ring: small, since each process may have one and ordinary users may lock little."""
 STOP_AT_HOLES = {"mprotect", "mlock", "munlock", "mincore"}
 """The calls that end at the first hole; msync and madvise go on behind it."""
 LARGEST = LARGE_BYTES - PAGE_SIZE
@@ -260,7 +262,7 @@ class LinuxProcess:
         """fork(2)."""
         child = LinuxProcess(self._live().fork(), self.mmap_base, self._kernel)
         if self._ring:
-            child._ring = FaultRing(child.pid)
+            child._ring = FaultRing(child.pid, ring_pages=PROCESS_RING)
         return child
 
     def exit(self, status: int = 0) -> None:
@@ -291,16 +293,24 @@ class LinuxProcess:
     def fault_events(self) -> list[FaultEvent] | None:
         """Return the program's faults since the last call, as (addr, 'minor' or 'major'); None where perf is refused.
 
-        The first call begins, and returns []. A child of a process that has begun is followed from its birth.
+        The first call begins, and returns []. A child of a process that has begun is followed from its birth. None,
+        too, where more faults came than the kernel keeps (some 2,700 between two calls).
         """
-        self._live()
+        worker = self._live()
         if self._ring is None:
             try:
-                self._ring = FaultRing(self.pid)
+                self._ring = FaultRing(self.pid, ring_pages=PROCESS_RING)
             except NotAvailable:
                 return None
+            if worker.touches_in_kernel and not self._ring.kernel_too:
+                self._ring.close()
+                self._ring = None
+                return None
             return []
+        lost = self._ring.lost
         events = self._ring.drain()
+        if self._ring.lost > lost:
+            return None
         return [event for event in events if self._is_program(event.addr)]
 
     def _is_program(self, addr: int) -> bool:

@@ -34,6 +34,7 @@ class ScriptedWorker:
     """One live process that runs Python. See `Worker`."""
 
     exact_faults = False
+    touches_in_kernel = True
 
     def __init__(self, shared: Household, sock: socket.socket, pid: int, mine: ranges.Ranges, brk: int) -> None:
         self.shared, self.sock, self.pid = shared, sock, pid

@@ -46,6 +46,8 @@ class Worker(Protocol):
     pid: int
     exact_faults: bool
     """Whether `faults` is exact: no fault of the worker itself is in it."""
+    touches_in_kernel: bool
+    """Whether loads and stores are made by the kernel on the program's behalf, not by the process itself."""
 
     def syscall(self, name: str, *args: Argument) -> int:
         """Make a system call; returns its result, or a negative errno."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mmaplab.views.shapes import halo
 from mmaplab.views.svg import Svg, line, path, rect, text
 
-HEIGHT = 300
+HEIGHT = 304
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ ROOMS = {
     "program": Room(20, 60, 130, 76, "void", ("loads and stores", "at addresses")),
     "processor": Room(190, 60, 130, 76, "void", ("TLB: the entries", "used lately")),
     "page table": Room(360, 60, 140, 76, "entry", ("address to frame,", "one entry per page")),
-    "areas": Room(360, 180, 140, 76, "void", ("addresses and rights,", "file and offset")),
+    "areas": Room(360, 180, 140, 76, "void", ("addresses, rights,", "file and offset")),
     "private memory": Room(550, 20, 150, 60, "anon", ("anonymous pages", "and copies")),
     "page cache": Room(550, 110, 150, 60, "file", ("file pages in memory", "shared by all")),
     "disk": Room(550, 212, 150, 60, "block", ("blocks of files",)),
@@ -87,9 +87,10 @@ def _roads() -> list[str]:
         line(500, 210, 550, 160),
         path("M625,212 L625,184", "shaft"),
         path("M625,172 l-9,14 l18,0 z", "head"),
-        path("M170,256 L170,284 L711,284 L711,140 L700,140", "thin"),
-        text(612, 196, "copy", "end s"),
-        text(330, 279, "copy, by the processor", "mid s"),
+        path("M170,272 L170,288 L711,288 L711,140 L703,140", "shaft"),
+        path("M170,260 l-9,14 l18,0 z", "head"),
+        text(608, 200, "copy, by the device", "end s"),
+        text(184, 279, "copy, by the processor", "s"),
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 from mmaplab import constants as c
 from mmaplab.interface import BusError, FatalSignal, FaultCounts, SegmentationFault
 from mmaplab.real import LinuxKernel
+from mmaplab.real.perf import FaultEvent
 from mmaplab.real.process import LinuxProcess
 
 pytestmark = pytest.mark.live
@@ -371,6 +372,16 @@ def test_signals_and_system_calls_cause_no_faults_of_their_own(p: LinuxProcess) 
         assert p.faults() == before
     else:
         assert (p.faults() - before).minor <= 3
+
+
+def test_more_faults_than_the_ring_holds_are_not_passed_off_as_all(p: LinuxProcess) -> None:
+    a = p.mmap(ARENA, 6000 * PAGE, RW, ANONYMOUS | FIXED)
+    if p.fault_events() is None:
+        pytest.skip("perf events are refused")
+    p.load(a, 6000 * PAGE)
+    assert p.fault_events() is None
+    p.store(a, b"x")
+    assert p.fault_events() == [FaultEvent(a, "minor")]
 
 
 # ---------------------------------------------------------------- processes

@@ -72,6 +72,18 @@ def test_a_ring_that_runs_over_counts_what_it_lost() -> None:
     assert faults.lost + len(faults.addresses) >= pages
 
 
+def test_touching_page_by_page_finds_the_same_faults_without_perf(path: str) -> None:
+    with real.file_mapping(path) as m:
+        touches = real.faults_of_touches(m)
+        assert [touch.page for touch in touches] == windows(m.address, 256)
+        assert sorted(page for touch in touches for page in touch.mapped) == list(range(256))
+        assert real.faults_of_touches(m, [3, 200]) == []
+    with real.file_mapping(path) as m:
+        (touch,) = real.faults_of_touches(m, [100, 100])
+        assert touch.page in touch.mapped
+        assert len(touch.mapped) == 16
+
+
 def test_counts_of_the_calling_thread(path: str) -> None:
     real.drop_cache(path)
     with real.file_mapping(path) as m:
