@@ -86,10 +86,10 @@ define install
 	@echo "Installing into $(VENV) (a minute or two; only the first time) ..."
 	@{ $(PIP) install -q --retries 2 -c constraints.txt hatchling editables \
 	  && $(PIP) install -q --retries 2 -c constraints.txt --no-build-isolation -e '.[$(1)]'; } > $(VENV)/install.log 2>&1 \
-	|| { tail -n 15 $(VENV)/install.log >&2; \
-	  if grep -qE 'No matching distribution|NewConnectionError|ConnectTimeout|Connection (refused|reset|broken)|Read timed out|Network is unreachable|name resolution' $(VENV)/install.log; \
+	|| { if grep -qE 'No matching distribution|NewConnectionError|ConnectTimeout|Connection (refused|reset|broken)|Read timed out|Network is unreachable|name resolution' $(VENV)/install.log; \
 	  then echo "The packages could not be downloaded: connect this machine to the network (pip must reach its package index), then run make again." >&2; \
-	  else echo "The packages could not be installed; pip's own words are above, and in $(VENV)/install.log." >&2; fi; \
+	  else tail -n 15 $(VENV)/install.log >&2; \
+	    echo "The packages could not be installed; pip's own words are above, and in $(VENV)/install.log." >&2; fi; \
 	  exit 1; }
 	@$(PY) -c 'import matplotlib.font_manager' 2>/dev/null
 endef

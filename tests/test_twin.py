@@ -184,3 +184,16 @@ def test_the_live_kernel_does_what_is_predicted(file_system: str) -> None:
     assert comparison.live
     assert comparison.agrees, str(comparison)
     assert len(comparison.steps) == 15
+
+
+@pytest.mark.live
+def test_the_python_worker_is_compared_without_its_addresses() -> None:
+    try:
+        from mmaplab.real import LinuxKernel
+
+        real = LinuxKernel("/dev/shm", executor="python")
+    except NotAvailable as missing:
+        pytest.skip(str(missing))
+    with real:
+        comparison = twin(everything, Kernel(KernelConfig.named("modern-tmpfs")), real, DATA)
+    assert comparison.agrees, str(comparison)

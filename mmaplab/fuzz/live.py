@@ -25,6 +25,9 @@ def live_pair(file_system: str, directory: Path | None = None) -> Pair:
         if not Path(candidate).is_dir():
             continue
         kernel = LinuxKernel(candidate)
+        if kernel.executor != "machine code":
+            kernel.close()
+            raise NotAvailable("addresses and faults can be compared with the machine-code worker only (x86-64)")
         if kernel.file_system == file_system:
             return Pair(kernel, KernelConfig.of_this_machine(measured(kernel.directory)))
         kernel.close()

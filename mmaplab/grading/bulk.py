@@ -23,7 +23,7 @@ from typing import TextIO
 from mmaplab.grading.package import package_without
 from mmaplab.grading.plain import Plain
 from mmaplab.grading.report import write_reports
-from mmaplab.grading.runner import Grader, Result, package_for
+from mmaplab.grading.runner import Grader, Result, SandboxFailed, package_for
 from mmaplab.grading.sandbox import UNPROTECTED, Limits, Protection, find_protection
 from mmaplab.grading.submission import MOST_BYTES, Assignment, assignment_of
 
@@ -90,10 +90,13 @@ def grade_all(
         results = dict(done)
         wanted = {item.name for item in found}
         left = [item for item in found if not is_done(item, done)]
-        for number, result in enumerate(graded(grader, left, jobs), len(found) - len(left) + 1):
-            write_down(book, result)
-            results[str(result["name"])] = result
-            say(f"[{number}/{len(found)}] {result['name']}: {told_result(result)}")
+        try:
+            for number, result in enumerate(graded(grader, left, jobs), len(found) - len(left) + 1):
+                write_down(book, result)
+                results[str(result["name"])] = result
+                say(f"[{number}/{len(found)}] {result['name']}: {told_result(result)}")
+        except SandboxFailed as error:
+            raise CannotGrade(f"{error}. What is graded is kept: go on with --resume") from None
     ordered = [results[name] for name in sorted(wanted & results.keys())]
     write_reports(out, ordered, protection.sentence)
     broken = sum(bool(result["broken"]) for result in ordered)

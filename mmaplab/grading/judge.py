@@ -151,9 +151,7 @@ def judge_slot(test: Test, ask: Ask) -> Finding:
             if isinstance(step, dict) and "raised" in step and not test.hidden:
                 raise Unanswered(f"`{test.answer}` raised {step['raised']}", "NameError" in str(step["raised"]))
             if test.hidden:
-                return Finding(
-                    test, False, f"differs from the reference in a program that is not shown ({test.label})."
-                )
+                return Finding(test, False, "differs from the reference in a program that is not shown.")
             return Finding(
                 test,
                 False,

@@ -29,7 +29,7 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", "public")
 @contextmanager
 def package_without(slots: Collection[str]) -> Iterator[Path]:
     """Make a folder that holds a copy of `mmaplab` without the reference functions of `slots`; removed at the end."""
-    with TemporaryDirectory(prefix="mmaplab-") as name:
+    with TemporaryDirectory(prefix="grading-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         shutil.copytree(SOURCE, folder / "mmaplab", ignore=LEFT_OUT)

@@ -24,7 +24,12 @@ from mmaplab.grading.submission import Assignment, Submission, Unreadable, cells
 MOST_DEATHS = 3
 """After so many deaths of one answer's process, the rest of its tests are lost untried."""
 PRELOAD = ("mmaplab.notebook", "mmaplab.grading.observe", "mmaplab.program")
+MOST_STARTS = 3
 Result = dict[str, Plain]
+
+
+class SandboxFailed(RuntimeError):
+    """No answer can be run, for a reason that lies with this machine."""
 
 
 @dataclass
@@ -41,7 +46,7 @@ class Grader:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def grade(self, data: bytes, name: str) -> Result:
-        """Return the result of one submission; never raises for whatever it holds."""
+        """Return the result of one submission; never raises for whatever it holds, but SandboxFailed for a machine."""
         result: Result = {"name": name, "sha256": hashlib.sha256(data).hexdigest(), "broken": "", "notes": []}
         try:
             cells = cells_of(data)
@@ -87,8 +92,8 @@ class Grader:
             if hopeless or deaths >= MOST_DEATHS:
                 findings.append(Finding(test, False, hopeless or "Not tried: the answer's process had died too often."))
                 continue
+            box = self.box(package_for(test))
             try:
-                box = self.box(package_for(test))
                 if box is not running:
                     note = run_cells(box, cells)
                     running, notes = box, notes + [note] * (bool(note) and note not in notes)
@@ -102,11 +107,23 @@ class Grader:
         return findings, notes
 
     def box(self, package: str) -> Box:
-        """Return the running box with a package, a new one where there is none yet, or none that lives."""
-        if package not in self._boxes or self._boxes[package].dead:
+        """Return the running box with a package, a new one where there is none yet, or none that lives.
+
+        Raises SandboxFailed where none starts: that is no answer's fault, and must cost none its points.
+        """
+        if package in self._boxes and not self._boxes[package].dead:
+            return self._boxes[package]
+        why = ""
+        for _ in range(MOST_STARTS):
             started = boxed(self.protection, self.packages[package], self.limits, self.preload)
-            self._boxes[package] = self._stack.enter_context(started)
-        return self._boxes[package]
+            box = self._boxes[package] = self._stack.enter_context(started)
+            try:
+                box.begin()
+            except Died as error:
+                why = str(error)
+            else:
+                return box
+        raise SandboxFailed(f"the grader's own process does not start ({self.protection.name}): {why}")
 
 
 def package_for(test: Test) -> str:

@@ -27,7 +27,7 @@ from mmaplab.real import files, libc
 from mmaplab.real.arguments import existing_name, octets, plain_name
 from mmaplab.real.executors import NativeExecutor, ScriptedExecutor
 from mmaplab.real.process import LinuxProcess
-from mmaplab.real.worker import Worker
+from mmaplab.real.worker import Worker, WorkerDied, WorkerHung
 
 
 class Executor(Protocol):
@@ -156,7 +156,7 @@ def _executor(name: str | None, directory: str, time_limit: float) -> Executor:
     if name != "python":
         try:
             return NativeExecutor(directory, time_limit)
-        except (NotAvailable, OSError):
+        except (NotAvailable, OSError, WorkerDied, WorkerHung):
             if name:
                 raise
     return ScriptedExecutor(directory, time_limit)

@@ -89,8 +89,8 @@ def _roads() -> list[str]:
         path("M625,172 l-9,14 l18,0 z", "head"),
         path("M170,272 L170,288 L711,288 L711,140 L703,140", "shaft"),
         path("M170,260 l-9,14 l18,0 z", "head"),
-        text(608, 200, "copy, by the device", "end s"),
-        text(184, 279, "copy, by the processor", "s"),
+        text(612, 197, "by the device", "end s"),
+        text(188, 279, "copied by the processor", "s"),
     ]
 
 

@@ -18,7 +18,8 @@ class Focus:
     """What the eye should go to.
 
     `pages` (mm, page index) -> delta of the mapping; `entries` (mm, address); `cached` (ino, index); `frames` numbers;
-    `copies` (event, (ino, page index)); `lanes` the bands in which something changed; `fault` the word at the zigzag.
+    `copies` (event, (ino, page index)); `lanes` the bands in which something changed; `faults` the pages that fault
+    with the word at their zigzag.
     """
 
     pages: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -27,7 +28,7 @@ class Focus:
     frames: set[int] = field(default_factory=set)
     copies: list[tuple[ev.Copy, tuple[int, int]]] = field(default_factory=list)
     lanes: set[str] = field(default_factory=set)
-    fault: str = ""
+    faults: dict[tuple[int, int], str] = field(default_factory=dict)
 
 
 def focus_of(step: Step) -> Focus:
@@ -53,14 +54,18 @@ def _access(focus: Focus, step: Step, event: ev.Access | ev.PageFault) -> None:
         space = scene.spaces.get(mm)
         area = space.area_at(event.addr) if space else None
         if area:
-            focus.pages[mm, page_index(area, event.addr)] = delta_of(area)
+            page = (mm, page_index(area, event.addr))
+            focus.pages[page] = delta_of(area)
             focus.lanes.add(f"P{event.pid}")
-            break
-    if isinstance(event, ev.PageFault) and event in step.events + list(step.scene.running):
-        focus.fault = focus.fault or "fault"
-    for other in step.events:
-        if isinstance(other, ev.Signal):
-            focus.fault = Sig(other.signo).name
+            if isinstance(event, ev.PageFault) and event in (*step.events, *step.scene.running):
+                focus.faults[page] = _signal_at(step, event.addr) or "fault"
+            return
+
+
+def _signal_at(step: Step, addr: int) -> str:
+    """Return the name of the signal that the access to an address ended in, empty where there was none."""
+    sent = [e for e in step.events if isinstance(e, ev.Signal) and e.addr == addr]
+    return Sig(sent[-1].signo).name if sent else ""
 
 
 def _changed(focus: Focus, step: Step, event: ev.Event) -> None:

@@ -37,7 +37,7 @@ LEVEL = 118
 @dataclass
 class Board:
     """The parts of one picture: layer, then name, then SVG; and where each lane begins
-    (`tops`) and has its objects (`y`)."""
+    (`tops`) and has its objects (`y`), and up to where the words of faults reach in each row of pages (`said`)."""
 
     layout: Layout
     scene: Scene
@@ -46,6 +46,7 @@ class Board:
     parts: dict[str, dict[str, str]] = field(default_factory=lambda: {layer: {} for layer in LAYERS})
     y: dict[str, float] = field(default_factory=dict)
     tops: dict[str, float] = field(default_factory=dict)
+    said: dict[str, float] = field(default_factory=dict)
     bottom: float = 0.0
 
     def put(self, layer: str, name: str, *svg: str, **data: str) -> None:
@@ -58,7 +59,7 @@ def rows(board: Board) -> None:
     y = board.top
     for pid, _ in board.layout.processes:
         levels = board.layout.levels(pid)
-        y = _band(board, f"P{pid}", y, LEVEL * levels + 26, "user", ("address space", f"P{pid} · user"))
+        y = _band(board, f"P{pid}", y, LEVEL * levels + 6, "user", ("address space", f"P{pid} · user"))
         for level in range(levels):
             board.y[f"va:{pid}:{level}"] = board.bottom + 52 + LEVEL * level
         y = _band(board, f"pt:{pid}", y, 20 + (PILL + 12) * levels, "kernel", ("page table", f"P{pid} · kernel"))
@@ -107,10 +108,20 @@ def process(board: Board, pid: int, mm: int) -> None:
         for level, delta in enumerate(group.deltas.get(pid, [])):
             y = board.y[f"va:{pid}:{level}"]
             areas = [a for a in space.sorted_areas() if _belongs(group, a, delta)] if space else []
-            for area in areas:
-                _bracket(board, group, area, pid, y)
+            edge = group.x + group.room
+            for area in reversed(areas):
+                edge = _bracket(board, group, area, Lane(pid, y, edge))
             for column, x in group.places():
                 _column(board, Place(group, column, x, pid, mm, delta, level), space, areas)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Where an area's bracket stands: the pages' y, and the x at which the next area's label begins."""
+
+    pid: int
+    y: float
+    edge: float
 
 
 @dataclass(frozen=True)
@@ -147,22 +158,26 @@ def _belongs(group: Group, area: Area, delta: int) -> bool:
     return bool(area.ino) or group.low <= area.start >> PAGE_SHIFT < group.high
 
 
-def _bracket(board: Board, group: Group, area: Area, pid: int, y: float) -> None:
+def _bracket(board: Board, group: Group, area: Area, lane: Lane) -> float:
+    """Draw one area's bracket, with as much of its label as there is room for; returns the x at which it begins."""
     first = page_index(area, area.start)
     shown = [(c, x) for c, x in group.places() if c.first < first + area.npages and c.first + c.npages > first]
     if not shown:
-        return
+        return lane.edge
     x1, x2 = shown[0][1], shown[-1][1] + shown[-1][0].width - 4
     kind = "shared" if area.perms.endswith("s") else "private"
-    key = f"{pid}:{area.start:x}"
-    room = group.x + group.room - x1
+    key = f"{lane.pid}:{area.start:x}"
+    upper = lane.y == min(y for name, y in board.y.items() if name.startswith("va:"))
+    left = x1 if upper else x1 + 9  # the lines of the rows above pass on the left
+    room = lane.edge - left
     label = cut(f"{area.name or 'anonymous'}, {kind}", room, 13)
     rights = f"{area.perms} {area.start:x}"
     rights = rights if text_width(rights, 12, mono=True) <= room else area.perms
-    board.put("line", f"br:{key}", shapes.bracket(x1, x2, y - 14), data_area=key)
-    left = x1 if y == min(v for k, v in board.y.items() if k.startswith("va:")) else x1 + 9  # lines pass on the left
-    words = (text(left, y - 34, label, "h"), text(left, y - 19, rights, "m s"))
-    board.put("word", f"nm:{key}", *words, data_area=key)
+    board.put("line", f"br:{key}", shapes.bracket(x1, x2, lane.y - 14), data_area=key)
+    if room >= 34:
+        words = (text(left, lane.y - 34, label, "h"), text(left, lane.y - 19, rights, "m s"))
+        board.put("word", f"nm:{key}", *words, data_area=key)
+    return x1 - 8
 
 
 def _column(board: Board, place: Place, space: Space | None, areas: list[Area]) -> None:
@@ -209,11 +224,21 @@ def _focus(board: Board, place: Place, y: float, kind: str) -> None:
         return
     width = place.column.width - 4
     board.put("halo", f"hv:{place.name}", shapes.halo(place.x, y, width, PAGE))
-    if focus.fault:
-        if kind in ("absent", "none") and not place.column.is_gap:
-            board.put("arrow", f"zz:{place.name}", shapes.zigzag(place.x + width / 2, y + PAGE / 2))
-        cx = max(place.x + width / 2, LEFT + text_width(focus.fault, 12, bold=True) / 2)
-        board.put("word", f"zw:{place.name}", text(cx, y + PAGE + 30, focus.fault, "mid alarm"))
+    word = _fault_of(focus, place)
+    if not word:
+        return
+    if kind in ("absent", "none") and not place.column.is_gap:
+        board.put("arrow", f"zz:{place.name}", shapes.zigzag(place.x + width / 2, y + PAGE / 2))
+    wide = text_width(word, 12, bold=True)
+    left = max(place.x + width / 2 - wide / 2, LEFT)
+    if left >= board.said.get(f"{place.pid}:{place.level}", 0):  # one word serves neighbours for which there is no room
+        board.said[f"{place.pid}:{place.level}"] = left + wide + 4
+        board.put("word", f"zw:{place.name}", text(left + wide / 2, y + PAGE + 30, word, "mid alarm"))
+
+
+def _fault_of(focus: Focus, place: Place) -> str:
+    """Return the word for the fault in a column, empty where none is."""
+    return next((w for (mm, i), w in focus.faults.items() if mm == place.mm and i in place.column), "")
 
 
 def _in_focus(focus: Focus, place: Place) -> bool:
@@ -232,7 +257,7 @@ def _entry(board: Board, place: Place, pte: int, data: dict[str, str]) -> None:
     if label and not column.is_gap:
         cx = x + PAGE / 2 + _aside(board, place)
         top = board.y[f"va:{place.pid}:{place.level}"] + PAGE + 19
-        top += 15 if board.focus.fault and _in_focus(board.focus, place) else 0
+        top += 15 if f"zw:{place.name}" in board.parts["word"] else 0
         target = _frame_y(board, place, pte)
         board.put("line", f"l1:{place.name}", line(cx, top, cx, y), **data)
         if target is not None:

@@ -8,6 +8,7 @@ A thick arrow is a copy, one arrow for each (or with its number); a thin line is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from mmaplab import ledger
@@ -62,12 +63,12 @@ def cost(records: Sequence[ev.Record]) -> str:
     parts += [f"{words.plural(device, 'page')} copied by the device"] if device else []
     parts += [f"{words.plural(cpu, 'copy')} by the CPU"] if cpu else []
     parts += [f"{words.plural(bill.entries, 'entry')} set"] if bill.entries else []
-    parts += [f"ends in {name}" for name in _signals(records)]
+    parts += [f"{name} sent {words.plural(n, 'time')}" if n > 1 else f"ends in {name}" for name, n in _signals(records)]
     return ", ".join(parts) if parts else "no fault, no copy"
 
 
-def _signals(records: Sequence[ev.Record]) -> list[str]:
-    return [Sig(r.event.signo).name for r in records if isinstance(r.event, ev.Signal)]
+def _signals(records: Sequence[ev.Record]) -> list[tuple[str, int]]:
+    return list(Counter(Sig(r.event.signo).name for r in records if isinstance(r.event, ev.Signal)).items())
 
 
 def picture(step: Step, plan: Layout, number: int = 0, total: int = 0) -> Svg:

@@ -7,7 +7,9 @@ The scene gives the names: which file, which process, which page of which area. 
 
 from __future__ import annotations
 
-from mmaplab.constants import PAGE_SIZE, BusCode, Madv, SegvCode, Sig
+from enum import IntFlag
+
+from mmaplab.constants import PAGE_SIZE, BusCode, Madv, Map, Mremap, Ms, Open, Prot, SegvCode, Sig
 from mmaplab.ledger import HOP_WORDS
 from mmaplab.pte import pte_pfn, pte_present, pte_text, pte_write
 from mmaplab.sim import events as ev
@@ -20,6 +22,16 @@ READAHEAD = {
     "random": "of this page alone",
     "advice": "because the program asked",
 }
+
+NAMED: dict[str, type[IntFlag]] = {
+    "mmap.prot": Prot,
+    "mprotect.prot": Prot,
+    "mmap.flags": Map,
+    "msync.flags": Ms,
+    "mremap.flags": Mremap,
+    "open.flags": Open,
+}
+"""The arguments whose bits have names."""
 
 
 def plural(n: int, noun: str) -> str:
@@ -49,7 +61,9 @@ def where(space: Space | None, addr: int) -> str:
 
 
 def value(name: str, what: object) -> str:
-    """Return an argument or a result as a C programmer writes it."""
+    """Return an argument or a result as a C programmer writes it; `name` is `call.argument`, or empty for a result."""
+    if type(what) is int:
+        what = _named(name, what)
     if isinstance(what, bytes):
         return repr(what if len(what) <= 12 else what[:9] + b"...")
     if isinstance(what, str):
@@ -58,15 +72,22 @@ def value(name: str, what: object) -> str:
         names = getattr(what, "name", None)
         if names:
             return str(names)
-        if name == "advice" and what in Madv.__members__.values():
-            return Madv(what).name
         return f"{what:#x}" if what > 0xFFFF_FFFF else f"{int(what)}"
     return str(what)
 
 
+def _named(name: str, what: int) -> int:
+    """Return an argument as a member of the constants that it is one of, if it is one of any."""
+    if name == "madvise.advice" and what in Madv.__members__.values():
+        return Madv(what)
+    if name in NAMED and 0 <= what <= sum(NAMED[name]):
+        return NAMED[name](what)
+    return what
+
+
 def call(event: ev.Syscall) -> str:
     """Return a system call as C: `mmap(0, 8192, PROT_READ, MAP_SHARED, 3, 0)`."""
-    return f"{event.name}({', '.join(value(name, what) for name, what in event.args)})"
+    return f"{event.name}({', '.join(value(f'{event.name}.{name}', what) for name, what in event.args)})"
 
 
 def sentence(event: ev.Event, scene: Scene) -> str:

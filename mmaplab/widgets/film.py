@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from mmaplab.views.lanes import LAYERS
 from mmaplab.views.layout import Layout, layout
-from mmaplab.views.linked import board, totals
+from mmaplab.views.linked import board, span_name, totals
 from mmaplab.views.steps import Step
 from mmaplab.views.theme import DARK, LIGHT, WIDTH, css
 
@@ -65,7 +65,7 @@ def _step(step: Step, frame: dict[int, int], before: dict[int, int]) -> dict[str
     return {
         "say": step.sentence,
         "in": step.context,
-        "sum": totals(step),
+        "sum": f"so far in this {span_name(step)}: {totals(step)}",
         "kinds": step.kinds,
         "set": changes,
     }

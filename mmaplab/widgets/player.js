@@ -150,7 +150,7 @@ function renderPlayer({ model, el }) {
     const step = film.steps[at];
     say.textContent = step.say;
     where.textContent = step.in || "\u00a0";
-    sum.textContent = `so far in this span: ${step.sum}`;
+    sum.textContent = step.sum;
     count.textContent = `step ${at + 1} of ${last + 1}`;
     range.value = at;
     range.setAttribute("aria-valuetext", `step ${at + 1} of ${last + 1}: ${step.say}`);

@@ -89,6 +89,26 @@ def test_the_picture_says_what_it_shows(player: Locator) -> None:
     assert before != after
 
 
+def test_a_key_jumps_to_the_fault_and_to_the_copy(player: Locator) -> None:
+    """Who looks for one thing need not step through all the others."""
+    player.press("f")
+    assert "page fault" in words_of(player)
+    player.press("c")
+    assert "copied from the disk" in words_of(player)
+    assert player.get_by_role("button", name="next copy").is_disabled()
+
+
+def test_pointing_at_a_page_lights_its_entry_its_frame_and_its_block(player: Locator) -> None:
+    """One page is one column in all lanes: the linked maps light up together."""
+    player.press("c")
+    page = player.locator("svg [data-addr]").first
+    page.hover()
+    lit = player.locator("svg .lit")
+    columns = {lit.nth(i).get_attribute("data-col") for i in range(lit.count())}
+    assert len(columns) == 1
+    assert lit.count() >= 4
+
+
 def test_stepping_asks_nobody(chapter: View, player: Locator) -> None:
     """The browser has everything: a step sends no message to the kernel."""
     before = chapter.sent

@@ -32,40 +32,115 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("find_vma takes the end for inside", "vma", "return vma if vma is not None and vma.vm_start <= addr else None",
-           "return vma if vma is not None and vma.vm_start < addr else None"),
-    Mutant("merge overlooks the file offset", "merge", "        and left.vm_pgoff + left.pages == right.vm_pgoff\n        and is_merge",
-           "        and is_merge"),
-    Mutant("merge overlooks the open file", "merge", "        and left.vm_file is right.vm_file\n        and left.vm_pgoff",
-           "        and left.vm_pgoff"),
+    Mutant(
+        "find_vma takes the end for inside",
+        "vma",
+        "return vma if vma is not None and vma.vm_start <= addr else None",
+        "return vma if vma is not None and vma.vm_start < addr else None",
+    ),
+    Mutant(
+        "merge overlooks the file offset",
+        "merge",
+        "        and left.vm_pgoff + left.pages == right.vm_pgoff\n        and is_merge",
+        "        and is_merge",
+    ),
+    Mutant(
+        "merge overlooks the open file",
+        "merge",
+        "        and left.vm_file is right.vm_file\n        and left.vm_pgoff",
+        "        and left.vm_pgoff",
+    ),
     Mutant("merge after fork", "merge", "    return not vma_had_uncowed_parents(owner)", "    return True"),
-    Mutant("no identity is shared with a neighbour", "merge", "        owner.anon_vma is not None\n",
-           "        owner.anon_vma is not None and False\n"),
-    Mutant("the child has the parent's identity", "fork", "    child.anon_vma = AnonVma()\n", "    child.anon_vma = parent.anon_vma\n"),
+    Mutant(
+        "no identity is shared with a neighbour",
+        "merge",
+        "        owner.anon_vma is not None\n",
+        "        owner.anon_vma is not None and False\n",
+    ),
+    Mutant(
+        "the child has the parent's identity",
+        "fork",
+        "    child.anon_vma = AnonVma()\n",
+        "    child.anon_vma = parent.anon_vma\n",
+    ),
     Mutant("fork leaves pages exclusive", "fork", "            page.anon_exclusive = False\n", "            pass\n"),
-    Mutant("fork copies DONTCOPY areas", "fork", "        if vma.vm_flags & VmFlags.VM_DONTCOPY:\n", "        if False:\n"),
-    Mutant("fault-around has no multiple to begin at", "filefault", "max(pte_off & -nr_pages, ", "max(pte_off - nr_pages // 2, "),
+    Mutant(
+        "fork copies DONTCOPY areas", "fork", "        if vma.vm_flags & VmFlags.VM_DONTCOPY:\n", "        if False:\n"
+    ),
+    Mutant(
+        "fault-around has no multiple to begin at",
+        "filefault",
+        "max(pte_off & -nr_pages, ",
+        "max(pte_off - nr_pages // 2, ",
+    ),
     Mutant("fault-around passes the file's end", "filefault", "    end_pgoff = min(end_pgoff, inode.pages - 1)\n", ""),
     Mutant("whole folios are never mapped", "filefault", "len(folio.pages) == 1:\n", "len(folio.pages) > 0:\n"),
     Mutant("no page-table quirk", "filefault", "        config.eof_quirk\n", "        config.eof_quirk and False\n"),
-    Mutant("SIGBUS one page late", "filefault", "    if vmf.pgoff >= inode.pages:\n        return SIGBUS, None\n    folio = filemap",
-           "    if vmf.pgoff > inode.pages:\n        return SIGBUS, None\n    folio = filemap"),
-    Mutant("copy-on-write copies always", "anon", "    return page.anon_exclusive or page.mapcount == 1", "    return False"),
-    Mutant("copy-on-write never copies", "anon", "    return page.anon_exclusive or page.mapcount == 1", "    return True"),
-    Mutant("mprotect makes clean shared pages writable", "mprotect", "vma_wants_writenotify(vma) and pte_dirty(pte)", "True"),
-    Mutant("mprotect does not count what becomes data", "mprotect", "            flags |= VmFlags.VM_ACCOUNT\n", "            pass\n"),
-    Mutant("mprotect forgets to give back accounting", "mprotect", "        flags &= ~VmFlags.VM_ACCOUNT\n", "        pass\n"),
-    Mutant("mremap keeps the offset of untouched memory", "mremap", "        pgoff = new_addr >> PAGE_SHIFT\n", "        pass\n"),
+    Mutant(
+        "SIGBUS one page late",
+        "filefault",
+        "    if vmf.pgoff >= inode.pages:\n        return SIGBUS, None\n    folio = filemap",
+        "    if vmf.pgoff > inode.pages:\n        return SIGBUS, None\n    folio = filemap",
+    ),
+    Mutant(
+        "copy-on-write copies always",
+        "anon",
+        "    return page.anon_exclusive or page.mapcount == 1",
+        "    return False",
+    ),
+    Mutant(
+        "copy-on-write never copies", "anon", "    return page.anon_exclusive or page.mapcount == 1", "    return True"
+    ),
+    Mutant(
+        "mprotect makes clean shared pages writable",
+        "mprotect",
+        "vma_wants_writenotify(vma) and pte_dirty(pte)",
+        "True",
+    ),
+    Mutant(
+        "mprotect does not count what becomes data",
+        "mprotect",
+        "            flags |= VmFlags.VM_ACCOUNT\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "mprotect forgets to give back accounting",
+        "mprotect",
+        "        flags &= ~VmFlags.VM_ACCOUNT\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "mremap keeps the offset of untouched memory",
+        "mremap",
+        "        pgoff = new_addr >> PAGE_SHIFT\n",
+        "        pass\n",
+    ),
     Mutant("large mappings are not aligned", "vma", "    return addr + (shift or PMD_SIZE)", "    return addr + shift"),
     Mutant("truncate leaves private copies", "truncate", "    unmap_mapping_range(inode.i_mapping, first)\n", ""),
-    Mutant("no stub page", "truncate", "        folio.stub = True\n", "        folio.stub, folio.uptodate = False, True\n"),
+    Mutant(
+        "no stub page", "truncate", "        folio.stub = True\n", "        folio.stub, folio.uptodate = False, True\n"
+    ),
     Mutant("msync leaves entries writable", "writeback", "    folio_mkclean(folio)\n", ""),
-    Mutant("readahead window one page short", "readahead", "ra.size, ra.async_size, ra.order = ra_pages, ra_pages // 4, 0",
-           "ra.size, ra.async_size, ra.order = ra_pages - 1, ra_pages // 4, 0"),
-    Mutant("a stream starts with half the window", "readahead", "        return newsize * 4\n", "        return newsize * 2\n"),
+    Mutant(
+        "readahead window one page short",
+        "readahead",
+        "ra.size, ra.async_size, ra.order = ra_pages, ra_pages // 4, 0",
+        "ra.size, ra.async_size, ra.order = ra_pages - 1, ra_pages // 4, 0",
+    ),
+    Mutant(
+        "a stream starts with half the window",
+        "readahead",
+        "        return newsize * 4\n",
+        "        return newsize * 2\n",
+    ),
     Mutant("mlock counts major faults", "fault", "major = waits_count and (", "major = ("),
-    Mutant("WIPEONFORK keeps the pages", "fork", "        wiped = vma.vm_flags & VmFlags.VM_WIPEONFORK\n", "        wiped = 0\n"),
-)  # fmt: skip
+    Mutant(
+        "WIPEONFORK keeps the pages",
+        "fork",
+        "        wiped = vma.vm_flags & VmFlags.VM_WIPEONFORK\n",
+        "        wiped = 0\n",
+    ),
+)
 """One for each rule that a learner is taught and that a program can observe."""
 
 

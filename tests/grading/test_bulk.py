@@ -124,6 +124,17 @@ def test_without_a_sandbox_it_refuses_unless_told_to(monkeypatch: pytest.MonkeyP
     assert choose_protection(True) is UNPROTECTED
 
 
+def test_a_sandbox_that_does_not_start_costs_nobody_a_point(
+    class_of_six: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "Grader", lambda *args: Grader(*args, preload=("no_such_module",)))
+    with pytest.raises(CannotGrade, match=r"does not start .*--resume"):
+        grade_all(class_of_six, tmp_path / "out", MASTERS)
+    monkeypatch.undo()
+    grade_all(class_of_six, tmp_path / "out", MASTERS, resume=True)
+    assert points_in(tmp_path / "out") == POINTS
+
+
 def test_nothing_to_grade_is_told(tmp_path: Path) -> None:
     with pytest.raises(CannotGrade, match="no file or folder"):
         list(find_submissions(tmp_path / "nothing"))

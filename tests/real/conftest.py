@@ -8,6 +8,7 @@ import pytest
 
 from mmaplab.lab import NotAvailable
 from mmaplab.real import LinuxKernel
+from mmaplab.real.libc import is_live
 from mmaplab.real.process import LinuxProcess
 
 
@@ -37,3 +38,10 @@ def book(kernel: LinuxKernel, request: pytest.FixtureRequest) -> str:
     name = f"book-{abs(hash(request.node.name))}"
     kernel.create_file(name, b"".join(bytes([i]) * 4096 for i in range(64)), warm=True)
     return name
+
+
+@pytest.fixture(autouse=True)
+def live_linux(request: pytest.FixtureRequest) -> None:
+    """Skip the tests of the live kernel where there is none."""
+    if request.node.get_closest_marker("live") and not is_live():
+        pytest.skip("there is no live Linux kernel here")

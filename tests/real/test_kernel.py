@@ -304,6 +304,15 @@ def test_the_environment_chooses_the_worker(monkeypatch: pytest.MonkeyPatch) -> 
         LinuxKernel(executor="fast")
 
 
+def test_where_machine_code_does_not_work_python_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with LinuxKernel() as kernel:
+        assert kernel.executor == "python"
+        assert kernel.spawn().maps() == []
+    with pytest.raises(NotAvailable, match="aarch64"):
+        LinuxKernel(executor="machine code")
+
+
 def test_the_worker_s_own_memory_is_out_of_reach(kernel: LinuxKernel) -> None:
     p = kernel.spawn()
     own = p._worker.region.base if kernel.executor == "machine code" else p._worker.all_areas()[0].start  # type: ignore[attr-defined]

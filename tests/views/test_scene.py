@@ -97,15 +97,16 @@ def scene_of(kernel: Kernel) -> Scene:
             scene.fds[pid, fd] = file.f_inode.ino
     for tlb in kernel.machine.tlbs:
         scene.tlb |= {(tlb.cpu, mm, vpn << 12): pte for (mm, vpn), pte in tlb.entries.items()}
-    for ino, inode in kernel.sb.s_inodes.items():
+    for ino, inode in (kernel.sb.s_inodes | kernel.files.tmpfs.s_inodes).items():
         file = scene.file(ino)
-        file.path, file.size, file.fs = inode.path, inode.i_size, kernel.sb.s_type
+        file.path, file.size, file.fs = inode.path, inode.i_size, inode.i_sb.s_type
+        file.unlinked = not inode.i_nlink and not inode.path.startswith("/")
         for folio in inode.i_mapping.folios():
             indices = range(folio.index, folio.end)
             file.pages |= {i: folio.page(i).pfn for i in indices}
             file.uptodate |= set(indices) if folio.uptodate else set()
             file.dirty |= set(indices) if folio.dirty else set()
-        file.blocks = set(kernel.disk.files[ino].blocks)
+        file.blocks = set(kernel.disk.files[ino].blocks) if inode.i_sb.on_disk else set()
     cached = {pfn for file in scene.files.values() for pfn in file.pages.values()}
     scene.frames = {pfn: "cache" if pfn in cached else "anon" for pfn in kernel.memory.pages if pfn}
     return scene

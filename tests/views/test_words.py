@@ -57,7 +57,7 @@ def test_a_page_is_named_by_its_area() -> None:
 
 def test_a_call_is_written_as_in_c() -> None:
     calls = [call(r.event) for r in cold_read().trace.records if isinstance(r.event, ev.Syscall)]
-    assert calls == ["open('data.bin', 0)", "mmap(0, 163840, PROT_READ, MAP_SHARED, 3, 0)"]
+    assert calls == ["open('data.bin', O_RDONLY)", "mmap(0, 163840, PROT_READ, MAP_SHARED, 3, 0)"]
 
 
 @pytest.mark.parametrize(

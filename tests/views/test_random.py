@@ -1,0 +1,59 @@
+"""Pictures of random programs: they hold what the kernel holds, count what was counted, and stay readable."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmaplab import ledger
+from mmaplab.calls import perform
+from mmaplab.fuzz.generate import generate
+from mmaplab.fuzz.profiles import PROFILES
+from mmaplab.sim import Kernel
+from mmaplab.views.frames import frames
+from mmaplab.views.linked import linked
+from mmaplab.views.scene import final
+from mmaplab.views.space import space
+from tests.views.pictures import collisions, outside, thick_arrows
+from tests.views.test_scene import scene_of
+
+NAMELESS = "/dev/zero"
+"""Shared anonymous memory: its size is set without an event; the area's end says it."""
+
+PROGRAMS = [(profile, seed) for profile in PROFILES for seed in (1, 2)]
+
+
+@pytest.fixture(scope="module", params=PROGRAMS, ids=lambda which: f"{which[0]}-{which[1]}")
+def kernel(request: pytest.FixtureRequest) -> Kernel:
+    """The kernel after a random program of 25 calls."""
+    profile, seed = request.param
+    program = generate(profile, seed, steps=25)
+    kernel = Kernel()
+    for path, data in program.files.items():
+        kernel.create_file(path, data.bytes(), warm=program.warm)
+    names: dict[str, object] = {"kernel": kernel, "p": kernel.spawn(), **program.places}
+    for call in program.calls:
+        perform(call, names)
+    return kernel
+
+
+def test_the_fold_of_all_events_is_what_the_kernel_holds(kernel: Kernel) -> None:
+    folded, real = final(kernel), scene_of(kernel)
+    for space_seen in folded.spaces.values():
+        real.spaces[space_seen.mm].tables = space_seen.tables
+    for file in real.files.values():  # the disk lets go of cut-off blocks when the size is made durable: no event
+        file.blocks = {i for i in file.blocks if i < file.npages}
+        if file.path.startswith(NAMELESS):
+            file.size = folded.files[file.ino].size
+    assert folded == real
+
+
+def test_every_picture_is_readable(kernel: Kernel) -> None:
+    pictures = [linked(kernel), linked(kernel, last=5), frames(kernel)]
+    pictures += [space(kernel, pid) for pid in kernel.processes]
+    for picture in pictures:
+        assert not collisions(picture), picture.text
+        assert not outside(picture), picture.text
+
+
+def test_counting_the_thick_arrows_gives_the_copies(kernel: Kernel) -> None:
+    assert thick_arrows(linked(kernel)) == sum(ledger.copy_counts(kernel.trace.last()).values())
