@@ -19,7 +19,7 @@ REQUIRED = frozenset(os.environ.get("MMAPLAB_REQUIRE", "").replace(",", " ").spl
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep predictions and scores of tests out of the home of whoever runs them, also in the kernels they start."""
-    home = tempfile.TemporaryDirectory(prefix="mmaplab-tests-", ignore_cleanup_errors=True)
+    home = tempfile.TemporaryDirectory(prefix="tests-of-mmaplab-", ignore_cleanup_errors=True)
     config.add_cleanup(home.cleanup)
     os.environ["MMAPLAB_HOME"] = home.name
     unknown = REQUIRED - {line.split(":")[0].strip() for line in config.getini("markers")}

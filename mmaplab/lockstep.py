@@ -37,7 +37,8 @@ FREEDOMS = (
     Freedom(
         "minor faults around a major one",
         "fault-around maps what has arrived from the disk, and the neighbours of the page may still be under way; so "
-        "near a page that came from the disk the live kernel may need more minor faults than predicted",
+        "near a page that came from the disk, or whose touch set readahead going, the live kernel may need more minor "
+        "faults than predicted",
     ),
     Freedom(
         "how soon readahead has arrived",
@@ -223,6 +224,8 @@ class Lockstep:
         self.steps: list[TwinStep] = []
         self.racy: list[tuple[int, int]] = []
         """Ranges of addresses near major faults: see FREEDOMS."""
+        self.cold = False
+        """Is the disk read while the program runs? Then a minor fault may have met readahead that is under way."""
         self.watchers: list[Settles] = []
         """What waits, after each call, until the disk has come to rest."""
 
@@ -297,7 +300,8 @@ class Lockstep:
         return "\n".join(["  areas of " + who, *lines] + (["  the simulator's last events", *told] if told else []))
 
     def _note_major(self, call: Call, predicted: Seen) -> None:
-        if predicted.faults and predicted.faults.major:
+        faults = predicted.faults
+        if faults and (faults.major or (self.cold and faults.minor)):
             start, end = self._touched(call)
             self.racy.append((start - RACY_PAGES * 4096, end + RACY_PAGES * 4096))
 

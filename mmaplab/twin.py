@@ -141,6 +141,7 @@ def twin(
         for each in (kernel, real) if real else (kernel,):
             each.create_file(path, data, warm=warm)
     lockstep = Lockstep(Side(kernel, kernel.spawn()), Side(real, process) if real and process else None)
+    lockstep.cold = not warm
     recorder = Recorder(lockstep.make, (lockstep.real or lockstep.sim).names, Limits(max_steps, max_seconds))
     comparison = Comparison(lockstep.steps, real is not None, namer=recorder.namer)
     try:

@@ -100,6 +100,7 @@ class Pair:
                 kernel.create_file(path, data.bytes(), warm=warm)
         seen = (TraceReader(sim).new_faults, fault_events) if by_address else (None, None)
         lockstep = Lockstep(Side(sim, sim.spawn(), seen[0]), Side(self.real, process, seen[1]))
+        lockstep.cold = not warm
         if not warm:
             lockstep.watchers += [Watcher((sim, self.real), path, data.size) for path, data in files.items()]
         try:

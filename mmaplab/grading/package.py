@@ -23,7 +23,7 @@ HELPERS = {"handle_mm_fault": ("handle_pte_fault",)}
 """Functions of the same room that hold part of a slot's reference."""
 MINIMAL = {"do_fault_around": "return FaultResult(0)"}
 """What stands in place of a slot's reference: here, a kernel that maps nothing around a fault."""
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "public")
+LEFT_OUT = shutil.ignore_patterns("public")
 
 
 @contextmanager
@@ -50,6 +50,8 @@ def strip(folder: Path, slot: str) -> None:
     for name in (function.__name__, *HELPERS.get(slot, ())):
         text = without_body(text, name, body)
     room.write_text(text, encoding="utf-8")
+    for compiled in (room.parent / "__pycache__").glob(f"{room.stem}.*"):
+        compiled.unlink()  # it holds the function still
 
 
 def without_body(text: str, name: str, body: str) -> str:

@@ -275,7 +275,7 @@ def _maps_entry(mm: MmStruct, vma: VmArea) -> MapsEntry:
     if vma.vm_file is not None:
         path = vma.vm_file.f_inode.name
         return MapsEntry(vma.vm_start, vma.vm_end, vma.perms, vma.vm_pgoff * PAGE_SIZE, path)
-    heap = vma.vm_start < mm.brk and vma.vm_end > mm.start_brk and mm.brk > mm.start_brk
+    heap = vma.vm_start < mm.brk and vma.vm_end > mm.start_brk  # vma_is_initial_heap
     return MapsEntry(vma.vm_start, vma.vm_end, vma.perms, 0, "[heap]" if heap else "")
 
 

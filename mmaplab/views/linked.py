@@ -15,7 +15,8 @@ from mmaplab import ledger
 from mmaplab.constants import Sig
 from mmaplab.pte import pte_present, pte_text
 from mmaplab.sim import events as ev
-from mmaplab.views import lanes, words
+from mmaplab.views import lanes, stores, words
+from mmaplab.views.board import LAYERS, Board, rows
 from mmaplab.views.focus import focus_of
 from mmaplab.views.layout import Group, Layout, delta_of, layout
 from mmaplab.views.scene import Scene
@@ -76,22 +77,22 @@ def picture(step: Step, plan: Layout, number: int = 0, total: int = 0) -> Svg:
     head, top = header(step, number, total)
     parts = board(step, plan, top)
     foot = footer(step, parts.bottom)
-    drawn = [svg for layer in lanes.LAYERS for svg in parts.parts[layer].values()]
+    drawn = [svg for layer in LAYERS for svg in parts.parts[layer].values()]
     title = f"Step {number} of {total}" if number else "What happened"
     form = text_form(step, plan, number, total)
     return Svg(parts.bottom + 32, title, step.sentence, form, (*head, *drawn, *foot))
 
 
-def board(step: Step, plan: Layout, top: float = 0) -> lanes.Board:
+def board(step: Step, plan: Layout, top: float = 0) -> Board:
     """Return every part of a step's picture, by layer and name; `top` is where the first lane begins."""
-    parts = lanes.Board(plan, step.scene, focus_of(step), top)
-    lanes.rows(parts)
+    parts = Board(plan, step.scene, focus_of(step), top)
+    rows(parts)
     for pid, mm in plan.processes:
         lanes.process(parts, pid, mm)
-    lanes.frames(parts)
-    lanes.cache(parts)
-    lanes.disk(parts)
-    lanes.copies(parts)
+    stores.frames(parts)
+    stores.cache(parts)
+    stores.disk(parts)
+    stores.copies(parts)
     return parts
 
 

@@ -48,8 +48,68 @@ DARK = {
 DASH = {"none": "1.5 4", "absent": "5 3.5"}
 """Outline of a page: dotted where there is no area, dashed where an area has no entry, solid where an entry exists."""
 
-FULL_LETTERS = {"file": "F", "anon": "A", "zero": "0", "block": "D"}
-"""The letter of each kind of bytes: the second cue beside the colour."""
+FIXED = {
+    "INK": INK,
+    "WHITE": WHITE,
+    "FILE": FILE,
+    "ANON": ANON,
+    "BLOCK": BLOCK,
+    "ENTRY": ENTRY,
+    "FAULT": FAULT,
+    "YOU": YOU,
+    "NOW": NOW,
+    "FREE": FREE,
+    "SANS": SANS,
+    "MONO": MONO,
+    "dash_none": DASH["none"],
+    "dash_absent": DASH["absent"],
+}
+"""What is the same on a light and on a dark page."""
+
+RULES = {
+    "text": "font-family:{SANS};font-size:12px;fill:{ink}",
+    ".m": "font-family:{MONO}",
+    ".b": "font-weight:600",
+    ".t": "font-size:18px;font-weight:600",
+    ".s": "fill:{soft}",
+    ".h": "font-size:13px;font-weight:600",
+    ".l": "font-size:14px;font-weight:600",
+    ".on": "fill:{INK}",
+    ".onblue": "fill:{WHITE}",
+    ".alarm": "fill:{alarm};font-weight:700",
+    ".youtext": "fill:{you_text};font-weight:600",
+    ".mid": "text-anchor:middle",
+    ".end": "text-anchor:end",
+    ".paper": "fill:{paper}",
+    ".user": "fill:{user}",
+    ".kernel": "fill:{kernel}",
+    ".kernel2": "fill:{kernel2}",
+    ".file": "fill:{FILE}",
+    ".anon": "fill:{ANON}",
+    ".zero": "fill:{WHITE}",
+    ".free": "fill:{FREE}",
+    ".block": "fill:{BLOCK}",
+    ".entry": "fill:{ENTRY}",
+    ".void": "fill:{paper}",
+    ".now": "fill:{NOW}",
+    ".you": "fill:{YOU}",
+    ".dot": "fill:{INK}",
+    ".inkfill": "fill:{ink}",
+    ".o": "stroke:{INK};stroke-width:1.4",
+    ".lid": "fill:none;stroke:{INK};stroke-width:1.4",
+    ".ol": "stroke:{ink};stroke-width:1.4",
+    ".absent": "stroke:{ink};stroke-width:1.4;stroke-dasharray:{dash_absent}",
+    ".none": "fill:none;stroke:{faint};stroke-width:1.4;stroke-dasharray:{dash_none}",
+    ".thin": "fill:none;stroke:{ink};stroke-width:1.2",
+    ".rule": "fill:none;stroke:{faint};stroke-width:1",
+    ".bracket": "fill:none;stroke:{ink};stroke-width:2",
+    ".hatch": "fill:none;stroke:{INK};stroke-width:1.5;stroke-opacity:.6",
+    ".zigzag": "fill:none;stroke:{FAULT};stroke-width:3;stroke-linejoin:round",
+    ".ring": "fill:none;stroke:{FAULT};stroke-width:2",
+    ".shaft": "fill:none;stroke:{ink};stroke-width:6",
+    ".head": "fill:{ink}",
+}
+"""What each class of a picture looks like; the names in braces are colours, fonts and dash patterns."""
 
 _NARROW, _WIDE = set("ijltfrI.,:;'|!()[] -·"), set("mwMW@%")
 
@@ -84,51 +144,8 @@ def cut(text: str, width: float, size: float, bold: bool = True) -> str:
 
 def css(scope: str = "", colours: dict[str, str] = LIGHT) -> str:
     """Return the style sheet of every class that pictures use; `scope` is a selector put before each rule."""
-    c = colours
-    rules = {
-        "text": f"font-family:{SANS};font-size:12px;fill:{c['ink']}",
-        ".m": f"font-family:{MONO}",
-        ".b": "font-weight:600",
-        ".t": "font-size:18px;font-weight:600",
-        ".s": f"fill:{c['soft']}",
-        ".h": "font-size:13px;font-weight:600",
-        ".l": "font-size:14px;font-weight:600",
-        ".on": f"fill:{INK}",
-        ".onblue": f"fill:{WHITE}",
-        ".alarm": f"fill:{c['alarm']};font-weight:700",
-        ".youtext": f"fill:{c['you-text']};font-weight:600",
-        ".mid": "text-anchor:middle",
-        ".end": "text-anchor:end",
-        ".paper": f"fill:{c['paper']}",
-        ".user": f"fill:{c['user']}",
-        ".kernel": f"fill:{c['kernel']}",
-        ".kernel2": f"fill:{c['kernel2']}",
-        ".file": f"fill:{FILE}",
-        ".anon": f"fill:{ANON}",
-        ".zero": f"fill:{WHITE}",
-        ".free": f"fill:{FREE}",
-        ".block": f"fill:{BLOCK}",
-        ".entry": f"fill:{ENTRY}",
-        ".void": f"fill:{c['paper']}",
-        ".now": f"fill:{NOW}",
-        ".you": f"fill:{YOU}",
-        ".dot": f"fill:{INK}",
-        ".inkfill": f"fill:{c['ink']}",
-        ".o": f"stroke:{INK};stroke-width:1.4",
-        ".lid": f"fill:none;stroke:{INK};stroke-width:1.4",
-        ".ol": f"stroke:{c['ink']};stroke-width:1.4",
-        ".absent": f"stroke:{c['ink']};stroke-width:1.4;stroke-dasharray:{DASH['absent']}",
-        ".none": f"fill:none;stroke:{c['faint']};stroke-width:1.4;stroke-dasharray:{DASH['none']}",
-        ".thin": f"fill:none;stroke:{c['ink']};stroke-width:1.2",
-        ".rule": f"fill:none;stroke:{c['faint']};stroke-width:1",
-        ".bracket": f"fill:none;stroke:{c['ink']};stroke-width:2",
-        ".hatch": f"fill:none;stroke:{INK};stroke-width:1.5;stroke-opacity:.6",
-        ".zigzag": f"fill:none;stroke:{FAULT};stroke-width:3;stroke-linejoin:round",
-        ".ring": f"fill:none;stroke:{FAULT};stroke-width:2",
-        ".shaft": f"fill:none;stroke:{c['ink']};stroke-width:6",
-        ".head": f"fill:{c['ink']}",
-    }
-    return "".join(f"{scope} {name}{{{rule}}}".strip() for name, rule in rules.items())
+    values = {name.replace("-", "_"): colour for name, colour in colours.items()} | FIXED
+    return "".join(f"{scope} {name}{{{rule.format(**values)}}}".strip() for name, rule in RULES.items())
 
 
 def luminance(colour: str) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from mmaplab.views.lanes import LAYERS
+from mmaplab.views.board import LAYERS
 from mmaplab.views.layout import Layout, layout
 from mmaplab.views.linked import board, span_name, totals
 from mmaplab.views.steps import Step

@@ -19,6 +19,6 @@ def test_random_programs_agree(live: Pair, profile: str) -> None:
     totals = fuzz(programs(profile, 1000, EACH, 80), live)
     shown = [f"{program}\n{outcome.difference}" for program, outcome in totals.differences]
     assert not totals.differences, "\n".join(shown)
-    assert len(totals.disturbed) <= 1, "\n".join(totals.disturbed)
+    assert len(totals.disturbed) <= 3, "\n".join(totals.disturbed)
     assert totals.programs[profile] == EACH
     assert totals.steps > EACH * 60

@@ -213,6 +213,13 @@ def mprotect_of_a_locked_area_waits_and_counts(p: Process) -> None:
     p.mprotect(ARENA, 0x2000, RW)
 
 
+@regression()
+def an_area_around_the_break_is_called_heap(p: Process) -> None:
+    """maps() names every private anonymous area [heap] that the start of the break lies in, also an mmap of 64 TiB."""
+    p.mmap(0, 1 << 46, PROT_READ, ANON)
+    p.maps()
+
+
 @regression({"f0": FileData(1492 * 4096)}, warm=False)
 def what_is_near_a_major_fault_is_free(p: Process) -> None:
     """Readahead of MADV_WILLNEED may still be under way when the next page is touched (FREEDOMS)."""

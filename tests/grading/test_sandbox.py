@@ -94,6 +94,7 @@ def test_a_package_lacks_the_function_that_is_asked_for_and_still_works() -> Non
         around = (folder / "mmaplab" / "sim" / "filefault.py").read_text(encoding="utf-8")
         fault = (folder / "mmaplab" / "sim" / "fault.py").read_text(encoding="utf-8")
         assert "from_pte" not in around and "return FaultResult(0)" in around
+        assert not [path for path in folder.rglob("*.py*") if b"from_pte" in path.read_bytes()]
         assert "do_cow_fault(vmf)" not in fault and "is not here" in fault
     assert not folder.exists()
 
