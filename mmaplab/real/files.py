@@ -15,7 +15,7 @@ from mmaplab.constants import PAGE_SIZE, Map, Prot
 from mmaplab.lab import NotAvailable
 from mmaplab.real import libc, procfs
 
-PREFIX = "mmaplab-"
+PREFIX = "mmaplab-live-"
 DISK = ("ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs")
 """File systems with a disk and the ordinary page cache, preferred for experiments."""
 SETTLE_SECONDS = 2.0

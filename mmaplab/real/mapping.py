@@ -109,7 +109,7 @@ def warm_file(pages: int, directory: Path | None = None) -> Iterator[str]:
     """
     libc.require_linux()
     parent = os.fspath(directory) if directory is not None else files.default_parent()
-    with tempfile.TemporaryDirectory(prefix=files.PREFIX, dir=parent) as made:
+    with tempfile.TemporaryDirectory(prefix="mmaplab-file-", dir=parent) as made:
         path = f"{made}/warm.bin"
         files.write_file(path, b"".join(i.to_bytes(8, "little") * (PAGE_SIZE // 8) for i in range(pages)))
         yield path
