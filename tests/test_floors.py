@@ -172,7 +172,7 @@ EDGE = {"sim.config": "os"}
 
 DOORS = {
     "sim.cpu": "load store execute",
-    "sim.disk": "Disk.read_blocks Disk.write_block",
+    "sim.disk": "Disk.read_blocks Disk.write_block Disk.truncate Disk.discard",
     "sim.events": "Trace.span",
     "sim.fault": "do_user_addr_fault send_signal",
     "sim.file": "FilesStruct.fd_install FilesStruct.close_fd FilesStruct.dup_fds",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass, field
 
-from mmaplab.sim.events import DiskRead, DiskWrite, Trace
+from mmaplab.sim.events import DiskDiscard, DiskRead, DiskWrite, Trace
 
 
 @dataclass
@@ -81,7 +81,10 @@ class Disk:
     def truncate(self, ino: int, first: int) -> None:
         """Take the blocks and promises from page `first` on from a file; durable with the next commit."""
         self.reserved = {(i, n) for i, n in self.reserved if i != ino or n < first}
-        self.freed |= {(ino, n) for n in self.files[ino].blocks if n >= first}
+        gone = [n for n in sorted(self.files[ino].blocks) if n >= first and (ino, n) not in self.freed]
+        self.freed |= {(ino, n) for n in gone}
+        if gone:
+            self.trace.emit(DiskDiscard(ino, gone[0], gone[-1] + 1 - gone[0]))
 
     def commit(self, ino: int, path: str, size: int) -> None:
         """Make the name, the size and the loss of blocks of a file durable (a journal commit)."""
@@ -101,5 +104,8 @@ class Disk:
     def discard(self, ino: int, first: int, end: int) -> None:
         """Free the blocks of pages [first, end): a hole."""
         self.reserved = {(i, n) for i, n in self.reserved if i != ino or not first <= n < end}
-        for index in range(first, end):
-            self.files[ino].blocks.pop(index, None)
+        gone = [n for n in range(first, end) if self.block(ino, n) is not None]
+        for index in gone:
+            del self.files[ino].blocks[index]
+        if gone:
+            self.trace.emit(DiskDiscard(ino, gone[0], gone[-1] + 1 - gone[0]))

@@ -255,7 +255,10 @@ class TlbFill(Event):
 
 @dataclass(frozen=True, slots=True)
 class TlbFlush(Event):
-    """A processor forgot its copies of [start, end); `why` is 'local' or 'shootdown' (by an interrupt)."""
+    """A processor forgot its copies of [start, end).
+
+    `why` is 'local', 'shootdown' (told by an interrupt), or 'evicted' (it had no place left).
+    """
 
     mm: int
     cpu: int
@@ -420,6 +423,16 @@ class DiskWrite(Event):
     npages: int
     why: str
     linux: ClassVar[str] = "block:block_rq_complete"
+
+
+@dataclass(frozen=True, slots=True)
+class DiskDiscard(Event):
+    """Blocks were given back: `npages` from page `index` are a hole, or lie behind the end of the file."""
+
+    ino: int
+    index: int
+    npages: int
+    linux: ClassVar[str] = "ext4:ext4_free_blocks"
 
 
 @dataclass(frozen=True, slots=True)

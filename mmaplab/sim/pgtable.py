@@ -169,7 +169,9 @@ class Tlb:
     def fill(self, mm: int, addr: int, pte: int) -> None:
         """Keep a copy of an entry that the walk has found."""
         if len(self.entries) >= self.capacity:
-            del self.entries[next(iter(self.entries))]
+            old_mm, vpn = next(iter(self.entries))
+            del self.entries[old_mm, vpn]
+            self.trace.emit(TlbFlush(old_mm, self.cpu, vpn << PAGE_SHIFT, (vpn + 1) << PAGE_SHIFT, "evicted"))
         self.entries[mm, addr >> PAGE_SHIFT] = pte
         self.trace.emit(TlbFill(mm, self.cpu, addr & -PAGE_SIZE, pte))
 

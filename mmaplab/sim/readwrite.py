@@ -14,7 +14,7 @@ from mmaplab.sim.file import File, FilesStruct
 from mmaplab.sim.filemap import MAX_LFS_FILESIZE, MAX_RW_COUNT, filemap_read, generic_perform_write
 from mmaplab.sim.memory import ZEROS
 from mmaplab.sim.mm_types import Machine
-from mmaplab.sim.pagecache import Inode, SuperBlock, drop_nlink
+from mmaplab.sim.pagecache import Inode, SuperBlock, drop_nlink, i_size_write
 from mmaplab.sim.truncate import do_truncate
 from mmaplab.sim.writeback import do_writepages, file_write_and_wait, invalidate_mapping_pages
 
@@ -37,7 +37,8 @@ class Files:
     def nameless(self, path: str, size: int = 0) -> Inode:
         """Make a file in memory that has no name, only users. Linux: shmem_file_setup."""
         inode = self.new_inode(path, self.tmpfs)
-        inode.i_nlink, inode.i_size = 0, size
+        inode.i_nlink = 0
+        i_size_write(inode, size)
         return inode
 
     def new_file(self, inode: Inode, flags: int) -> File:

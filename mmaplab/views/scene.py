@@ -271,9 +271,7 @@ def _files(scene: Scene, event: ev.Event) -> None:
         case ev.FileCreate():
             scene.files[event.ino] = FileState(event.ino, event.path, event.size, event.fs)
         case ev.FileSize():
-            file = scene.file(event.ino)
-            file.size = event.size
-            file.blocks = {i for i in file.blocks if i < file.npages}
+            scene.file(event.ino).size = event.size
         case ev.FileUnlink():
             scene.file(event.ino).unlinked = True
         case ev.FileFree():
@@ -293,5 +291,7 @@ def _files(scene: Scene, event: ev.Event) -> None:
             scene.file(event.ino).dirty.discard(event.index)
         case ev.DiskWrite():
             scene.file(event.ino).blocks.update(range(event.index, event.index + event.npages))
+        case ev.DiskDiscard():
+            scene.file(event.ino).blocks.difference_update(range(event.index, event.index + event.npages))
         case _:
             pass

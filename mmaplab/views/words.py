@@ -103,7 +103,7 @@ def sentence(event: ev.Event, scene: Scene) -> str:
             return _tlb(event, scene)
         case ev.PageAlloc() | ev.PageFree() | ev.Zero() | ev.Copy() | ev.UserStore():
             return _frame(event, scene)
-        case ev.DiskRead() | ev.DiskWrite() | ev.Readahead() | ev.CacheHit() | ev.CacheMiss():
+        case ev.DiskRead() | ev.DiskWrite() | ev.DiskDiscard() | ev.Readahead() | ev.CacheHit() | ev.CacheMiss():
             return _pages(event, scene)
         case ev.CacheAdd() | ev.CacheDelete() | ev.PageUptodate() | ev.PageDirty() | ev.PageClean():
             return _cached(event, scene)
@@ -189,7 +189,7 @@ def _tlb(event: ev.Event, scene: Scene) -> str:
             page = where(scene.spaces.get(event.mm), event.addr)
             return f"The processor keeps a copy of the entry of {page}."
         case ev.TlbFlush():
-            how = ", told by an interrupt" if event.why == "shootdown" else ""
+            how = {"shootdown": ", told by an interrupt", "evicted": ", for it has no place left"}.get(event.why, "")
             return f"Processor {event.cpu} forgets its copies of entries{how}."
     raise TypeError(type(event).__name__)
 
@@ -218,6 +218,8 @@ def _pages(event: ev.Event, scene: Scene) -> str:
             return f"The disk reads {pages(event.index, event.npages)} of {scene.file(event.ino).name}."
         case ev.DiskWrite():
             return f"The disk writes {pages(event.index, event.npages)} of {scene.file(event.ino).name}."
+        case ev.DiskDiscard():
+            return f"The blocks of {pages(event.index, event.npages)} of {scene.file(event.ino).name} are given back."
         case ev.Readahead():
             why = READAHEAD.get(event.why, event.why)
             return (

@@ -106,7 +106,8 @@ def scene_of(kernel: Kernel) -> Scene:
             file.pages |= {i: folio.page(i).pfn for i in indices}
             file.uptodate |= set(indices) if folio.uptodate else set()
             file.dirty |= set(indices) if folio.dirty else set()
-        file.blocks = set(kernel.disk.files[ino].blocks) if inode.i_sb.on_disk else set()
+        blocks = kernel.disk.files[ino].blocks if inode.i_sb.on_disk else {}
+        file.blocks = {i for i in blocks if kernel.disk.block(ino, i) is not None}
     cached = {pfn for file in scene.files.values() for pfn in file.pages.values()}
     scene.frames = {pfn: "cache" if pfn in cached else "anon" for pfn in kernel.memory.pages if pfn}
     return scene
