@@ -50,7 +50,7 @@ TOWERS = {
             "sim.pagecache",
             "sim.file sim.rmap",
             "sim.readahead sim.writeback sim.truncate sim.mm_types",
-            "sim.filemap sim.mm sim.vma",
+            "sim.filemap sim.mm sim.vma sim.vmscan",
             "sim.merge sim.fork sim.readwrite",
             "sim.anon",
             "sim.filefault",
@@ -176,7 +176,7 @@ DOORS = {
     "sim.events": "Trace.span",
     "sim.fault": "do_user_addr_fault send_signal",
     "sim.file": "FilesStruct.fd_install FilesStruct.close_fd FilesStruct.dup_fds",
-    "sim.kernel": "Kernel.create_file Kernel.drop_caches Kernel._start Kernel._exit Kernel._flusher",
+    "sim.kernel": "Kernel._reclaim Kernel._oom_kill Kernel.create_file Kernel.drop_caches Kernel._start Kernel._exit Kernel._flusher",
     "sim.memory": "Memory.alloc_page Memory.put_page Memory.copy Memory.clear Memory.user_store",
     "sim.pagecache": "Inode.__post_init__ i_size_write drop_nlink _free_unused filemap_get_folio filemap_add_folio"
     " filemap_remove_folio folio_mark_uptodate folio_mark_dirty folio_clear_dirty",

@@ -72,7 +72,11 @@ def wp_page_copy(vmf: VmFault, old: Page) -> FaultResult:
     """Copy the page and map the copy: this process goes its own way now. Linux: wp_page_copy, mm/memory.c."""
     vma, mm = vmf.vma, vmf.vma.vm_mm
     anon_vma_prepare(vma)
-    page = mm.memory.alloc_page("anon")
+    mm.memory.get_page(old)  # it must not be reclaimed while a frame is looked for
+    try:
+        page = mm.memory.alloc_page("anon")
+    finally:
+        mm.memory.put_page(old)
     if old.pfn == ZERO_PFN:
         mm.memory.clear(page)
     else:

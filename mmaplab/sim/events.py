@@ -68,7 +68,7 @@ class PageFault(Event):
 
 @dataclass(frozen=True, slots=True)
 class KernelWork(Event):
-    """The kernel worked without a process asking: 'flusher', 'reclaim', 'create_file', 'drop_caches', 'exit'."""
+    """The kernel worked without a process asking: 'flusher', 'reclaim', 'oom_kill', 'create_file', 'drop_caches'."""
 
     what: str
 

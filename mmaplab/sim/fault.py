@@ -42,8 +42,10 @@ def do_user_addr_fault(task: TaskStruct, addr: int, want: str) -> None:
             raise bad_area(task, addr, SegvCode.SEGV_ACCERR)
         vmf = VmFault(vma, addr, want)
         result = retry_until_done(vmf)
+        while result & FaultResult.VM_FAULT_OOM and pagefault_out_of_memory(task):
+            result = retry_until_done(vmf)
         if result.failed:
-            raise fault_signal(task, addr, result)
+            raise fault_signal(mm, task, addr, result)
         span.outcome = "major" if result & FaultResult.VM_FAULT_MAJOR or vmf.tried else "minor"
         mm.trace.count_fault(task.pid, span.outcome)
 
@@ -132,18 +134,27 @@ def bad_area(task: TaskStruct, addr: int, code: int) -> FatalSignal:
     return send_signal(task, SIGSEGV, int(code), addr)
 
 
-def fault_signal(task: TaskStruct, addr: int, result: FaultResult) -> FatalSignal:
-    """Return the signal for a page that cannot be supplied. Linux: do_sigbus, pagefault_out_of_memory."""
+def pagefault_out_of_memory(task: TaskStruct) -> bool:
+    """End the process that has to go; says whether `task` lives on, and may try again. Linux: the same name."""
+    kill = mm_of(task).machine.out_of_memory
+    return kill is not None and kill() is not task
+
+
+def fault_signal(mm: MmStruct, task: TaskStruct, addr: int, result: FaultResult) -> FatalSignal:
+    """Return the signal for a page that cannot be supplied: SIGBUS, or SIGKILL for the victim. Linux: do_sigbus."""
     if result & FaultResult.VM_FAULT_OOM:
-        return send_signal(task, SIGKILL, 0, addr)
+        return send_signal(task, SIGKILL, 0, addr, mm)
     if result & FaultResult.VM_FAULT_SIGSEGV:
         return send_signal(task, SIGSEGV, int(SegvCode.SEGV_ACCERR), addr)
     return send_signal(task, SIGBUS, int(BusCode.BUS_ADRERR), addr)
 
 
-def send_signal(task: TaskStruct, signo: int, code: int, addr: int) -> FatalSignal:
-    """Say in the trace that the process gets a signal, and return the exception to raise. Linux: force_sig_fault."""
-    mm_of(task).trace.emit(Signal(task.pid, signo, code, addr))
+def send_signal(task: TaskStruct, signo: int, code: int, addr: int, mm: MmStruct | None = None) -> FatalSignal:
+    """Say in the trace that the process gets a signal, and return the exception to raise. Linux: force_sig_fault.
+
+    `mm` is given for a process that has lost its own already: the victim of a lack of memory.
+    """
+    (mm or mm_of(task)).trace.emit(Signal(task.pid, signo, code, addr))
     return fatal_signal(signo, code, addr)
 
 

@@ -56,12 +56,13 @@ def do_cow_fault(vmf: VmFault) -> FaultResult:
     """A store to a private mapping of a page not yet present: copy at once. Linux: do_cow_fault, mm/memory.c."""
     vma = vmf.vma
     anon_vma_prepare(vma)
+    memory = vma.vm_mm.memory
+    page = memory.alloc_page("anon")  # first, for looking for a frame may cost the cache a page
     result, folio = do_fault(vmf)
     if folio is None or result & RETRY:
+        memory.put_page(page)
         return result
-    memory = vma.vm_mm.memory
     source = folio.page(vmf.pgoff)
-    page = memory.alloc_page("anon")
     memory.copy("cow", source.data, page, source=source)
     map_anon_page(vma, vmf.address, page)
     return result

@@ -22,6 +22,7 @@ from mmaplab.sim.pagecache import (
     filemap_get_folio,
     filemap_remove_folio,
     fill,
+    folio_mark_accessed,
     folio_mark_dirty,
     folio_mark_uptodate,
     i_size_write,
@@ -71,6 +72,7 @@ def _read_page(file: File, index: int, offset: int, nbytes: int, end: int, sync_
         folio = filemap_get_folio(inode.i_mapping, index)
     if folio is None:  # a hole of a tmpfs file: the zero page serves
         return memory.copy("copy_to_user", ZEROS[:nbytes], source=memory.zero_page)
+    folio_mark_accessed(folio)
     page = folio.page(index)
     return memory.copy("copy_to_user", page.data[offset : offset + nbytes], source=page)
 

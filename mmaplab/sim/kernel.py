@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Self
 
 from mmaplab.constants import PAGE_SIZE, Rlimit
-from mmaplab.sim import anon, cpu, filefault, fork, madvise, merge, mm, readahead, vma, writeback
+from mmaplab.sim import anon, cpu, filefault, fork, madvise, merge, mm, readahead, vma, vmscan, writeback
 from mmaplab.sim.config import KernelConfig
 from mmaplab.sim.disk import Disk
 from mmaplab.sim.events import KernelWork, TaskCreate, TaskExit, Trace
@@ -74,6 +74,8 @@ class Kernel:
         self.sb = SuperBlock(self.config.file_system, self.config, self.trace, self.memory, self.disk)
         self.files = Files(self.sb, self.machine)
         self.processes: dict[int, Process] = {}
+        self.memory.reclaim = self._reclaim
+        self.machine.out_of_memory = self._oom_kill
         self._next_pid = 1
 
     @property
@@ -93,6 +95,17 @@ class Kernel:
             process.exit()
         for path in list(self.files.names):
             do_unlink(self.files, path)
+
+    def _reclaim(self) -> bool:
+        with self.trace.span(KernelWork("reclaim")):
+            return vmscan.shrink_lru(self.sb)
+
+    def _oom_kill(self) -> TaskStruct:
+        """End the process with the most anonymous memory. Linux: out_of_memory, mm/oom_kill.c."""
+        victim = vmscan.select_bad_process(process.task for process in self.processes.values())
+        with self.trace.span(KernelWork("oom_kill")):
+            self._exit(victim)
+        return victim
 
     def _checked(self) -> None:
         if self.check is not None:

@@ -11,6 +11,7 @@ Leaves out: user ids, namespaces, scheduling: a task stays on the processor it w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntFlag
 
@@ -40,6 +41,8 @@ class Machine:
     cpu: int = 0
     now: float = 0.0
     """Seconds since the start; moved by `Kernel.tick` only."""
+    out_of_memory: Callable[[], TaskStruct] | None = None
+    """Ends the process that has to go, and returns its task; put in by the kernel (mm/oom_kill.c)."""
 
 
 @dataclass(eq=False)

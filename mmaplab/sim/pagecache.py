@@ -34,7 +34,7 @@ from mmaplab.sim.events import (
     PageUptodate,
     Trace,
 )
-from mmaplab.sim.memory import Memory, Page
+from mmaplab.sim.memory import Memory, OutOfMemory, Page
 from mmaplab.sim.pgtable import PageTable
 
 MAX_PAGECACHE_ORDER = 9
@@ -76,6 +76,8 @@ class SuperBlock:
     memory: Memory
     disk: Disk
     s_inodes: dict[int, Inode] = field(default_factory=dict)
+    s_lru: dict[Folio, None] = field(default_factory=dict)
+    """Cached folios that have a disk under them, from the coldest to the warmest (vmscan.py)."""
 
     @property
     def pages_in_use(self) -> int:
@@ -104,11 +106,22 @@ class Folio:
     `stub` marks a page that truncate has put into the cache without making it uptodate.
     """
 
-    __slots__ = ("dirtied_at", "dirty", "index", "mapping", "order", "pages", "readahead", "stub", "uptodate")
+    __slots__ = (
+        "dirtied_at",
+        "dirty",
+        "index",
+        "mapping",
+        "order",
+        "pages",
+        "readahead",
+        "referenced",
+        "stub",
+        "uptodate",
+    )
 
     def __init__(self, mapping: AddressSpace, index: int, order: int, pages: list[Page]) -> None:
         self.mapping, self.index, self.order, self.pages = mapping, index, order, pages
-        self.uptodate = self.dirty = self.readahead = self.stub = False
+        self.uptodate = self.dirty = self.readahead = self.stub = self.referenced = False
         self.dirtied_at = 0.0
 
     @property
@@ -243,6 +256,30 @@ def filemap_get_folio(mapping: AddressSpace, index: int) -> Folio | None:
     return folio
 
 
+def folio_mark_accessed(folio: Folio) -> None:
+    """Note that a read has used the folio: reclaim gives it a second chance. Linux: folio_mark_accessed."""
+    folio.referenced = True
+
+
+def lru_add(folio: Folio) -> None:
+    """Put a folio at the warm end of the list that reclaim looks at; tmpfs has nowhere to write it. Linux: lru_add."""
+    if folio.mapping.host.i_sb.on_disk:
+        folio.mapping.host.i_sb.s_lru[folio] = None
+
+
+def alloc_pages(memory: Memory, count: int) -> list[Page]:
+    """Return `count` frames, or none: raises OutOfMemory with those taken so far given back."""
+    pages: list[Page] = []
+    try:
+        for _ in range(count):
+            pages.append(memory.alloc_page("cache"))
+    except OutOfMemory:
+        for page in pages:
+            memory.put_page(page)
+        raise
+    return pages
+
+
 # ---------------------------------------------------------------- doors
 
 
@@ -254,8 +291,9 @@ def filemap_add_folio(mapping: AddressSpace, index: int, order: int = 0) -> Foli
     sb = mapping.host.i_sb
     if any(i in mapping.i_pages for i in range(index, index + (1 << order))):
         return None
-    pages = [sb.memory.alloc_page("cache") for _ in range(1 << order)]
-    folio = Folio(mapping, index, order, pages)
+    folio = Folio(mapping, index, order, alloc_pages(sb.memory, 1 << order))
+    lru_add(folio)
+    pages = folio.pages
     for i, page in enumerate(pages, index):
         page.folio = folio
         mapping.i_pages[i] = folio
@@ -267,6 +305,7 @@ def filemap_remove_folio(folio: Folio) -> None:
     """Take a folio out of the cache; its frames are free when nothing maps them. Linux: filemap_remove_folio."""
     mapping = folio.mapping
     sb = mapping.host.i_sb
+    sb.s_lru.pop(folio, None)
     for i, page in enumerate(folio.pages, folio.index):
         del mapping.i_pages[i]
         sb.trace.emit(CacheDelete(mapping.host.ino, i, page.pfn))

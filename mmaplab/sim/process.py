@@ -5,6 +5,7 @@ No logic lives here. A system call's numbers are checked to be numbers; all else
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from mmaplab.interface import FaultCounts, MapsEntry, Stat
 from mmaplab.sim import cpu, madvise, mmap, mprotect, mremap, readwrite
 from mmaplab.sim.events import Span, Syscall
 from mmaplab.sim.fault import mm_of
+from mmaplab.sim.memory import OutOfMemory
 from mmaplab.sim.mm_types import MmStruct, TaskStruct, VmArea
 from mmaplab.sim.readwrite import Files
 
@@ -55,6 +57,8 @@ class Process:
         try:
             with self._machine.trace.span(Syscall(self.pid, name, tuple(args.items())), self.pid) as span:
                 yield span
+        except OutOfMemory as error:
+            raise OSError(errno.ENOMEM, str(error)) from None
         finally:
             self._check()
 

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from mmaplab.constants import PAGE_SHIFT, VmFlags
 from mmaplab.sim.events import Readahead
 from mmaplab.sim.file import File, FileRaState
+from mmaplab.sim.memory import OutOfMemory
 from mmaplab.sim.pagecache import (
     MAX_PAGECACHE_ORDER,
     AddressSpace,
@@ -182,7 +183,7 @@ def page_cache_ra_order(file: File, index: int, why: str) -> None:
         _emit_readahead(file, index, limit + 1 - index, mark, why)
     while at <= limit:
         order = _fitting_order(at, ra.order, limit)
-        folio = filemap_add_folio(inode.i_mapping, at, order)
+        folio = add_if_there_is_room(inode.i_mapping, at, order)
         if folio is None:  # a page was there: go on page by page
             break
         if at == mark & -(1 << order):
@@ -217,13 +218,21 @@ def do_page_cache_ra(file: File, index: int, nr_to_read: int, lookahead_size: in
         _emit_readahead(file, index, end - index, end if mark is None else mark, why)
     added = []
     for at in range(index, end):
-        folio = filemap_add_folio(inode.i_mapping, at)
+        folio = add_if_there_is_room(inode.i_mapping, at)
         if folio is None:
             continue
         if at == mark:
             folio.readahead = True
         added.append(folio)
     read_pages(added)
+
+
+def add_if_there_is_room(mapping: AddressSpace, index: int, order: int = 0) -> Folio | None:
+    """Add a folio, or None where one is cached already or memory is short: nobody waits for readahead."""
+    try:
+        return filemap_add_folio(mapping, index, order)
+    except OutOfMemory:
+        return None
 
 
 def force_page_cache_ra(file: File, index: int, nr_to_read: int) -> None:

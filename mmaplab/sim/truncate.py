@@ -20,6 +20,7 @@ from mmaplab.sim.pagecache import (
     folio_clear_dirty,
     folio_mark_dirty,
     i_size_write,
+    lru_add,
 )
 from mmaplab.sim.rmap import try_to_unmap, unmap_mapping_range
 
@@ -92,6 +93,8 @@ def _carve(folio: Folio, index: int, npages: int) -> None:
     pages = folio.pages[index - folio.index : index - folio.index + npages]
     part = Folio(folio.mapping, index, npages.bit_length() - 1, pages)
     part.uptodate, part.dirty, part.dirtied_at = folio.uptodate, folio.dirty, folio.dirtied_at
+    folio.mapping.host.i_sb.s_lru.pop(folio, None)
+    lru_add(part)
     for i, page in enumerate(pages, index):
         page.folio = part
         folio.mapping.i_pages[i] = part
