@@ -176,7 +176,8 @@ DOORS = {
     "sim.events": "Trace.span",
     "sim.fault": "do_user_addr_fault send_signal",
     "sim.file": "FilesStruct.fd_install FilesStruct.close_fd FilesStruct.dup_fds",
-    "sim.kernel": "Kernel._reclaim Kernel._oom_kill Kernel.create_file Kernel.drop_caches Kernel._start Kernel._exit Kernel._flusher",
+    "sim.kernel": "Kernel.create_file Kernel.drop_caches Kernel._start Kernel._exit Kernel._flusher Kernel._reclaim"
+    " Kernel._oom_kill",
     "sim.memory": "Memory.alloc_page Memory.put_page Memory.copy Memory.clear Memory.user_store",
     "sim.pagecache": "Inode.__post_init__ i_size_write drop_nlink _free_unused filemap_get_folio filemap_add_folio"
     " filemap_remove_folio folio_mark_uptodate folio_mark_dirty folio_clear_dirty",
