@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from mmaplab.interface import FaultCounts
 from mmaplab.sim import events as ev
+from mmaplab.sim.trace import Record
 
 DEVICE_HOPS = ("dma_in", "dma_out")
 """Copies that the device makes by itself (DMA)."""
@@ -69,17 +70,17 @@ COSTS: Mapping[type[ev.Event], Price] = {
 except where the line says chosen. They are there to be edited: prices differ between machines, counts do not."""
 
 
-def counts(records: Iterable[ev.Record]) -> Counter[str]:
+def counts(records: Iterable[Record]) -> Counter[str]:
     """Return how often each kind of event occurs, by name."""
     return Counter(type(record.event).__name__ for record in records)
 
 
-def syscalls(records: Iterable[ev.Record], pid: int | None = None) -> Counter[str]:
+def syscalls(records: Iterable[Record], pid: int | None = None) -> Counter[str]:
     """Return how often each system call was made, by all processes or by one."""
     return Counter(r.event.name for r in records if isinstance(r.event, ev.Syscall) and pid in (None, r.event.pid))
 
 
-def faults(records: Iterable[ev.Record], pid: int | None = None) -> FaultCounts:
+def faults(records: Iterable[Record], pid: int | None = None) -> FaultCounts:
     """Return the faults that ended well, minor and major, of all processes or of one."""
     outcomes: Counter[object] = Counter()
     for record in records:
@@ -89,7 +90,7 @@ def faults(records: Iterable[ev.Record], pid: int | None = None) -> FaultCounts:
     return FaultCounts(outcomes["minor"], outcomes["major"])
 
 
-def fault_addresses(records: Iterable[ev.Record]) -> list[tuple[int, str]]:
+def fault_addresses(records: Iterable[Record]) -> list[tuple[int, str]]:
     """Return (address, outcome) of every page fault, in the order in which they ended."""
     open_faults: list[int] = []
     found = []
@@ -101,7 +102,7 @@ def fault_addresses(records: Iterable[ev.Record]) -> list[tuple[int, str]]:
     return found
 
 
-def copies(records: Iterable[ev.Record]) -> Counter[str]:
+def copies(records: Iterable[Record]) -> Counter[str]:
     """Return the bytes moved by each hop; see `HOP_WORDS`. `Memory.copy` alone moves bytes, so this is exact."""
     moved: Counter[str] = Counter()
     for record in records:
@@ -110,17 +111,17 @@ def copies(records: Iterable[ev.Record]) -> Counter[str]:
     return moved
 
 
-def copy_counts(records: Iterable[ev.Record]) -> Counter[str]:
+def copy_counts(records: Iterable[Record]) -> Counter[str]:
     """Return how many copies each hop made; a picture draws one thick arrow for each."""
     return Counter(record.event.why for record in records if isinstance(record.event, ev.Copy))
 
 
-def pages_read(records: Iterable[ev.Record]) -> int:
+def pages_read(records: Iterable[Record]) -> int:
     """Return the pages that the disk delivered."""
     return sum(r.event.npages for r in records if isinstance(r.event, ev.DiskRead))
 
 
-def entries_set(records: Iterable[ev.Record]) -> int:
+def entries_set(records: Iterable[Record]) -> int:
     """Return the page-table entries that came into being (not those that were changed)."""
     return sum(1 for r in records if isinstance(r.event, ev.SetPte) and not r.event.old & 1)
 
@@ -146,7 +147,7 @@ class Bill:
         return self.syscalls + self.minor + self.major
 
 
-def bill_of(records: Iterable[ev.Record], costs: Mapping[type[ev.Event], Price] = COSTS) -> Bill:
+def bill_of(records: Iterable[Record], costs: Mapping[type[ev.Event], Price] = COSTS) -> Bill:
     """Return the bill of a piece of a trace."""
     kept = list(records)
     moved, fault = copies(kept), faults(kept)
@@ -164,7 +165,7 @@ def bill_of(records: Iterable[ev.Record], costs: Mapping[type[ev.Event], Price] 
     )
 
 
-def price(records: Iterable[ev.Record], costs: Mapping[type[ev.Event], Price] = COSTS) -> float:
+def price(records: Iterable[Record], costs: Mapping[type[ev.Event], Price] = COSTS) -> float:
     """Return nanoseconds: the sum of the prices of the events; events without a price are free."""
     total = 0.0
     for record in records:
@@ -179,11 +180,11 @@ class SpanNode:
 
     opened: ev.Event
     outcome: object = None
-    records: list[ev.Record] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     children: list[SpanNode] = field(default_factory=list)
 
 
-def by_span(records: Iterable[ev.Record]) -> list[SpanNode]:
+def by_span(records: Iterable[Record]) -> list[SpanNode]:
     """Return the spans of a trace as trees, the outermost first; records outside any span are left out."""
     roots: list[SpanNode] = []
     stack: list[SpanNode] = []

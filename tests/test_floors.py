@@ -45,6 +45,7 @@ TOWERS = {
         uses=("constants", "interface", "pte"),
         floors=(
             "sim.events sim.config sim.maple sim.slots",
+            "sim.trace",
             "sim.memory sim.disk",
             "sim.pgtable",
             "sim.pagecache",
@@ -77,7 +78,9 @@ TOWERS = {
         ),
         libraries=("numpy",),  # inside functions only: test_project.py imports the room where there is no numpy
     ),
-    "ledger": Tower(uses=("constants", "interface", "sim.events"), floors=("ledger",)),  # all that is counted
+    "ledger": Tower(
+        uses=("constants", "interface", "sim.events", "sim.trace"), floors=("ledger",)
+    ),  # all that is counted
     "programs": Tower(  # a program, recorded, and run in step on two kernels; the kernels are handed in
         uses=("constants", "interface"),
         floors=(
@@ -98,7 +101,7 @@ TOWERS = {
         ),
     ),
     "views": Tower(  # pictures: they know events and numbers, never a kernel
-        uses=("constants", "interface", "pte", "sim.events", "ledger"),
+        uses=("constants", "interface", "pte", "sim.events", "sim.trace", "ledger"),
         floors=(
             "views views.theme views.scene",
             "views.svg views.words",
@@ -116,7 +119,19 @@ TOWERS = {
         libraries=("matplotlib", "numpy"),
     ),
     "widgets": Tower(
-        uses=("constants", "interface", "pte", "lab", "sim", "sim.events", "sim.process", "real", "ledger", "views"),
+        uses=(
+            "constants",
+            "interface",
+            "pte",
+            "lab",
+            "sim",
+            "sim.events",
+            "sim.trace",
+            "sim.process",
+            "real",
+            "ledger",
+            "views",
+        ),
         floors=(
             "widgets",
             "widgets.notes widgets.film widgets.live widgets.play",
@@ -173,7 +188,7 @@ EDGE = {"sim.config": "os"}
 DOORS = {
     "sim.cpu": "load store execute",
     "sim.disk": "Disk.read_blocks Disk.write_block Disk.truncate Disk.discard",
-    "sim.events": "Trace.span",
+    "sim.trace": "Trace.span",
     "sim.fault": "do_user_addr_fault send_signal",
     "sim.file": "FilesStruct.fd_install FilesStruct.close_fd FilesStruct.dup_fds",
     "sim.kernel": "Kernel.create_file Kernel.drop_caches Kernel._start Kernel._exit Kernel._flusher Kernel._reclaim"

@@ -12,7 +12,8 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass, field
 
-from mmaplab.sim.events import DiskDiscard, DiskRead, DiskWrite, Trace
+from mmaplab.sim.events import DiskDiscard, DiskRead, DiskWrite
+from mmaplab.sim.trace import Trace
 
 
 @dataclass

@@ -15,8 +15,9 @@ import errno
 from dataclasses import dataclass, field
 
 from mmaplab.constants import O_ACCMODE, Open
-from mmaplab.sim.events import FdClose, FdInstall, Trace
+from mmaplab.sim.events import FdClose, FdInstall
 from mmaplab.sim.pagecache import Inode, ihold, iput
+from mmaplab.sim.trace import Trace
 
 FIRST_FD = 3
 """0, 1 and 2 are left to standard input, output and error."""

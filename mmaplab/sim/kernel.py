@@ -18,7 +18,7 @@ from mmaplab.constants import PAGE_SIZE, Rlimit
 from mmaplab.sim import anon, cpu, filefault, fork, madvise, merge, mm, readahead, vma, vmscan, writeback
 from mmaplab.sim.config import KernelConfig
 from mmaplab.sim.disk import Disk
-from mmaplab.sim.events import KernelWork, TaskCreate, TaskExit, Trace
+from mmaplab.sim.events import KernelWork, TaskCreate, TaskExit
 from mmaplab.sim.fault import handle_mm_fault, mm_of
 from mmaplab.sim.file import FilesStruct
 from mmaplab.sim.filemap import generic_perform_write
@@ -29,6 +29,7 @@ from mmaplab.sim.pgtable import Tlb
 from mmaplab.sim.process import Process, octets, text
 from mmaplab.sim.readwrite import Files, do_unlink
 from mmaplab.sim.slots import Function, Slots
+from mmaplab.sim.trace import Trace
 
 REFERENCE = Slots(
     find_vma=vma.find_vma,

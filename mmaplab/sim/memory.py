@@ -20,7 +20,8 @@ import heapq
 from collections.abc import Callable
 
 from mmaplab.constants import PAGE_SIZE
-from mmaplab.sim.events import Copy, PageAlloc, PageFree, Trace, UserStore, Zero
+from mmaplab.sim.events import Copy, PageAlloc, PageFree, UserStore, Zero
+from mmaplab.sim.trace import Trace
 
 ZEROS = bytes(PAGE_SIZE)
 JUNK = b"\xa5" * PAGE_SIZE

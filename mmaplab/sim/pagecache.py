@@ -32,10 +32,10 @@ from mmaplab.sim.events import (
     PageClean,
     PageDirty,
     PageUptodate,
-    Trace,
 )
 from mmaplab.sim.memory import Memory, OutOfMemory, Page
 from mmaplab.sim.pgtable import PageTable
+from mmaplab.sim.trace import Trace
 
 MAX_PAGECACHE_ORDER = 9
 """The largest folio: 512 pages, 2 MiB."""

@@ -20,8 +20,9 @@ from collections.abc import Iterator
 
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, PTRS_PER_PTE
 from mmaplab.pte import PAGE_PRESENT, PTE_NONE, address_fields, pte_pfn
-from mmaplab.sim.events import ClearPte, SetPte, TableAlloc, TableFree, TlbFill, TlbFlush, TlbMiss, Trace
+from mmaplab.sim.events import ClearPte, SetPte, TableAlloc, TableFree, TlbFill, TlbFlush, TlbMiss
 from mmaplab.sim.memory import ZERO_PFN, Memory
+from mmaplab.sim.trace import Trace
 
 Leaf = list[int]
 """A last-level table: 512 entries."""

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from mmaplab.constants import MAP_TYPE, PAGE_SIZE, SEEK_SET, Map, Rlimit
 from mmaplab.interface import FaultCounts, MapsEntry, Stat
 from mmaplab.sim import cpu, madvise, mmap, mprotect, mremap, readwrite
-from mmaplab.sim.events import Span, Syscall
+from mmaplab.sim.events import Syscall
 from mmaplab.sim.fault import mm_of
 from mmaplab.sim.memory import OutOfMemory
 from mmaplab.sim.mm_types import MmStruct, TaskStruct, VmArea
 from mmaplab.sim.readwrite import Files
+from mmaplab.sim.trace import Span
 
 U64 = 2**64
 

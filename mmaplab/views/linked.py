@@ -15,6 +15,7 @@ from mmaplab import ledger
 from mmaplab.constants import Sig
 from mmaplab.pte import pte_present, pte_text
 from mmaplab.sim import events as ev
+from mmaplab.sim.trace import Record
 from mmaplab.views import lanes, stores, words
 from mmaplab.views.board import LAYERS, Board, rows
 from mmaplab.views.focus import focus_of
@@ -53,7 +54,7 @@ def whole(found: Sequence[Step]) -> Step:
     return Step(records, before, scene, f"{opening}: {cost(records)}.", context_of(before, found[0].scene), records)
 
 
-def cost(records: Sequence[ev.Record]) -> str:
+def cost(records: Sequence[Record]) -> str:
     """Return what the records cost, in words: faults, copies, entries."""
     bill = ledger.bill_of(records)
     copied = ledger.copy_counts(records)
@@ -68,7 +69,7 @@ def cost(records: Sequence[ev.Record]) -> str:
     return ", ".join(parts) if parts else "no fault, no copy"
 
 
-def _signals(records: Sequence[ev.Record]) -> list[tuple[str, int]]:
+def _signals(records: Sequence[Record]) -> list[tuple[str, int]]:
     return list(Counter(Sig(r.event.signo).name for r in records if isinstance(r.event, ev.Signal)).items())
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from mmaplab.constants import PAGE_SIZE, VmFlags
 from mmaplab.sim import events as ev
+from mmaplab.sim.trace import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +159,13 @@ class Scene:
         return None
 
 
-def records_of(source: object) -> list[ev.Record]:
+def records_of(source: object) -> list[Record]:
     """Return the records of a kernel, of a trace or of a list of records; raises TypeError for anything else."""
     for name in ("trace", "records"):
         source = getattr(source, name, source)
     if isinstance(source, Iterable):
         found = list(source)
-        if all(isinstance(record, ev.Record) for record in found):
+        if all(isinstance(record, Record) for record in found):
             return found
     raise TypeError(f"{type(source).__name__} holds no trace: give a kernel, a trace, or records such as trace.last()")
 
@@ -186,14 +187,14 @@ def final(source: object) -> Scene:
     return scene
 
 
-def advance(scene: Scene, record: ev.Record) -> Scene:
+def advance(scene: Scene, record: Record) -> Scene:
     """Return the scene after one more record; the scene given is left as it was."""
     after = scene.copy()
     apply(after, record)
     return after
 
 
-def apply(scene: Scene, record: ev.Record) -> None:
+def apply(scene: Scene, record: Record) -> None:
     """Change the scene as the record says; for the one who folds a whole trace and keeps no scene between."""
     scene.pid = record.pid
     event = record.event

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from mmaplab.pte import pte_present
 from mmaplab.sim import events as ev
+from mmaplab.sim.trace import Record
 from mmaplab.views import words
 from mmaplab.views.scene import Scene, apply, records_of
 
@@ -25,12 +26,12 @@ QUIET = ("create_file", "drop_caches", "exit")
 class Step:
     """One step: its records, the scene before and after, and what happened in a sentence; `span` is the outermost."""
 
-    records: tuple[ev.Record, ...]
+    records: tuple[Record, ...]
     before: Scene
     scene: Scene
     sentence: str
     context: str
-    span: tuple[ev.Record, ...] = ()
+    span: tuple[Record, ...] = ()
 
     @property
     def events(self) -> list[ev.Event]:
@@ -63,7 +64,7 @@ def steps(source: object, last: int | None = None) -> list[Step]:
     for record in records[:begin]:
         apply(scene, record)
     found: list[Step] = []
-    span: list[ev.Record] = []
+    span: list[Record] = []
     for group in groups(records[begin:]):
         before, scene = scene, scene.copy()
         for record in group:
@@ -76,7 +77,7 @@ def steps(source: object, last: int | None = None) -> list[Step]:
     return found
 
 
-def _start(records: Sequence[ev.Record], last: int | None) -> int:
+def _start(records: Sequence[Record], last: int | None) -> int:
     """Return where the last n outermost spans begin."""
     if last is None:
         return 0
@@ -91,9 +92,9 @@ def _start(records: Sequence[ev.Record], last: int | None) -> int:
     return starts[-last] if len(starts) >= last else 0
 
 
-def groups(records: Sequence[ev.Record]) -> list[list[ev.Record]]:
+def groups(records: Sequence[Record]) -> list[list[Record]]:
     """Return the records in bursts; every record is in exactly one, in order."""
-    found: list[list[ev.Record]] = []
+    found: list[list[Record]] = []
     i = 0
     while i < len(records):
         n = _length(records, i)
@@ -102,7 +103,7 @@ def groups(records: Sequence[ev.Record]) -> list[list[ev.Record]]:
     return found
 
 
-def _length(records: Sequence[ev.Record], i: int) -> int:
+def _length(records: Sequence[Record], i: int) -> int:
     """Return how many records from the i-th on are one step."""
     event = records[i].event
     match event:
@@ -127,7 +128,7 @@ def _length(records: Sequence[ev.Record], i: int) -> int:
     return 1
 
 
-def _run(records: Sequence[ev.Record], i: int, kinds: tuple[type[ev.Event], ...], why: str = "") -> int:
+def _run(records: Sequence[Record], i: int, kinds: tuple[type[ev.Event], ...], why: str = "") -> int:
     n, first = 0, records[i].event if i < len(records) else None
     while i + n < len(records) and isinstance(records[i + n].event, kinds):
         event = records[i + n].event
@@ -139,7 +140,7 @@ def _run(records: Sequence[ev.Record], i: int, kinds: tuple[type[ev.Event], ...]
     return n
 
 
-def _entries(records: Sequence[ev.Record], i: int, first: ev.SetPte) -> int:
+def _entries(records: Sequence[Record], i: int, first: ev.SetPte) -> int:
     """Return how many entries from here on are set in the same table for the same reason."""
     n = 0
     while i + n < len(records):
@@ -152,7 +153,7 @@ def _entries(records: Sequence[ev.Record], i: int, first: ev.SetPte) -> int:
     return n
 
 
-def _until_done(records: Sequence[ev.Record], i: int) -> int:
+def _until_done(records: Sequence[Record], i: int) -> int:
     depth = 0
     for n, record in enumerate(records[i:], 1):
         if isinstance(record.event, ev.Done):
@@ -164,7 +165,7 @@ def _until_done(records: Sequence[ev.Record], i: int) -> int:
     return len(records) - i
 
 
-def step_sentence(group: Sequence[ev.Record], before: Scene, scene: Scene) -> str:
+def step_sentence(group: Sequence[Record], before: Scene, scene: Scene) -> str:
     """Return what a step means, in one sentence."""
     events = [record.event for record in group]
     first = events[0]

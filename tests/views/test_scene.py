@@ -7,14 +7,15 @@ import pytest
 from mmaplab.constants import TASK_SIZE
 from mmaplab.sim import Kernel
 from mmaplab.sim import events as ev
+from mmaplab.sim.trace import Record
 from mmaplab.views.scene import Scene, advance, final, records_of, scenes
 from tests.views.pictures import PROGRAMS, cold_read, fork_and_store
 
 A = 0x7000_0000_0000
 
 
-def record(event: ev.Event, depth: int = 0) -> ev.Record:
-    return ev.Record(0, depth, 1, event)
+def record(event: ev.Event, depth: int = 0) -> Record:
+    return Record(0, depth, 1, event)
 
 
 def fold(*events: ev.Event) -> Scene:

@@ -1,0 +1,104 @@
+"""The trace: what happened in the simulated kernel, in causal order.
+
+    seq depth event
+      0     0 Access(pid=1, kind='load', addr=0x7ffff7fbd000, nbytes=1)      a span opens
+      1     1   TlbMiss(mm=1, cpu=0, addr=0x7ffff7fbd000)                      and holds what it caused
+      2     1   PageFault(pid=1, mm=1, addr=0x7ffff7fbd000, want='load')       a span inside
+      ...
+      9     1   Done(of='PageFault', outcome='major')                          every span is closed
+     11     0 Done(of='Access', outcome=b'\\0')
+
+The simulator keeps no clock and no statistics: every number is a fold over these records (mmaplab/ledger.py).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from mmaplab.sim.events import Done, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One event, its place in the trace (`seq`), how many spans it is inside (`depth`), and who was running (`pid`)."""
+
+    seq: int
+    depth: int
+    pid: int
+    event: Event
+
+
+@dataclass
+class Trace:
+    """The list of records, in causal order.
+
+    `recording` may be set to False: then nothing is kept but the fault counts, which `Process.faults()` reads.
+    They are the only numbers that the simulator counts itself, so that they survive `clear()`.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    recording: bool = True
+    pid: int = 0
+    depth: int = 0
+    fault_counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    _seq: int = 0
+
+    def emit(self, event: Event) -> None:
+        """Append one event; doors call this, algorithms never do."""
+        if self.recording:
+            self.records.append(Record(self._seq, self.depth, self.pid, event))
+            self._seq += 1
+
+    @contextmanager
+    def span(self, event: Event, pid: int | None = None) -> Iterator[Span]:
+        """Open a span; it is closed with a `Done` event whatever happens inside.
+
+        `pid`, where given, becomes the process that is running (the kernel's `current`).
+        """
+        if pid is not None:
+            self.pid = pid
+        self.emit(event)
+        self.depth += 1
+        span = Span()
+        try:
+            yield span
+        except BaseException as error:
+            span.outcome = describe(error)
+            raise
+        finally:
+            self.depth -= 1
+            self.emit(Done(type(event).__name__, span.outcome))
+
+    def count_fault(self, pid: int, outcome: str) -> None:
+        """Count one completed fault, 'minor' or 'major', for getrusage."""
+        self.fault_counts[pid, outcome] += 1
+
+    def last(self, n: int = 1) -> list[Record]:
+        """Return the records of the last `n` outermost spans: system calls, accesses, the kernel's own work."""
+        starts = [i for i, r in enumerate(self.records) if r.depth == 0 and not isinstance(r.event, Done)]
+        return self.records[starts[-n] :] if len(starts) >= n else list(self.records)
+
+    def clear(self) -> None:
+        """Forget the records; fault counts and numbering go on."""
+        self.records.clear()
+
+
+@dataclass
+class Span:
+    """A span that is open; whoever opened it sets the `outcome` that its `Done` event will show."""
+
+    outcome: object = None
+
+
+def describe(error: BaseException) -> str:
+    """Return how a span ended that ended badly: 'ENOMEM', 'SIGBUS', or the exception's name."""
+    if isinstance(error, OSError) and error.errno:
+        return errno.errorcode.get(error.errno, f"errno {error.errno}")
+    signo = getattr(error, "signo", None)
+    if signo is not None:
+        return {7: "SIGBUS", 9: "SIGKILL", 11: "SIGSEGV"}.get(signo, f"signal {signo}")
+    return type(error).__name__
