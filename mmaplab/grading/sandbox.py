@@ -99,7 +99,7 @@ for name in null zero urandom random; do : > "$root/dev/$name"; mount --bind "/d
 cd "$root"
 pivot_root . old
 umount -l /old
-mount -o remount,ro /
+mount -o remount,bind,ro /
 cd /tmp
 unset IFS
 exec "$@"
