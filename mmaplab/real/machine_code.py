@@ -1,4 +1,4 @@
-"""The program that a live process runs: 107 instructions, assembled here by hand, and nothing else in its memory.
+"""The program that a live process runs: 117 instructions, assembled here by hand, and nothing else in its memory.
 
 A live process must hold no Python, no C library and no stack of its own, so that every area, every fault and every
 page in it belongs to the learner's program. It waits on a futex for a request, does one of four things (a system
@@ -38,11 +38,18 @@ start:                                            # int start(channel): called b
     b8 38 00 00 00          mov eax, 56           # clone: like fork, but the C library does not know of it
     0f 05                   syscall
     48 85 c0                test rax, rax
-    0f 84 <child>           jz child
+    0f 84 <first>           jz first
     41 5f                   pop r15               # the notebook goes on, with the pid or a negative errno
     5b                      pop rbx
     c3                      ret
 
+first:                                            # setpgid(0, 0): a process group of this kernel's own, before all else
+    31 ff                   xor edi, edi
+    31 f6                   xor esi, esi
+    b8 6d 00 00 00          mov eax, 109
+    0f 05                   syscall
+    48 85 c0                test rax, rax
+    0f 85 <die>             jnz die               # in a group with others, `kill` below would be a crime
 child:
     49 8d a7 00 60 00 00    lea rsp, [r15+0x6000] # a stack of our own
 loop:
@@ -65,6 +72,10 @@ loop:
     0f 05                   syscall
     48 83 f8 fd             cmp rax, -3           # ESRCH: no such process
     0f 85 <loop>            jne loop
+    31 ff                   xor edi, edi          # kill(0, SIGKILL): all processes of the group, a busy one too
+    be 09 00 00 00          mov esi, 9
+    b8 3e 00 00 00          mov eax, 62
+    0f 05                   syscall
 die:
     31 ff                   xor edi, edi
     b8 e7 00 00 00          mov eax, 231          # exit_group(0)

@@ -165,6 +165,24 @@ def test_processes_end_when_the_notebook_is_killed(executor: str) -> None:
     assert not Path(directory).exists(), "the next kernel removes what a killed one left"
 
 
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the loop is x86-64 code")
+def test_a_loop_ends_with_the_notebook_that_is_killed() -> None:
+    loop = 'p.store(page := p.mmap(0, 4096, 7, 0x22), bytes.fromhex("ebfe")); p.execute(page)'  # a jump to itself
+    command = [sys.executable, "-c", BEGIN.format(executor="machine code") + loop]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as notebook:
+        assert notebook.stdout is not None
+        pid = int(notebook.stdout.readline().split()[1])
+        begin = user_time(pid)
+        assert eventually(lambda: user_time(pid) > begin + 5), "it does loop"
+        notebook.kill()
+    assert eventually(lambda: is_gone(pid))
+
+
+def user_time(pid: int) -> int:
+    """Return the processor time of a process outside the kernel, in clock ticks; proc_pid_stat(5)."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
+
+
 def test_a_living_kernel_is_not_swept_away() -> None:
     with LinuxKernel() as kernel:
         kernel.create_file("f", b"abc")
