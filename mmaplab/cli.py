@@ -5,6 +5,7 @@
     mmaplab fuzz       run random programs on both kernels and compare
     mmaplab release    make exercises/ from solutions/
     mmaplab grade      grade submissions
+    mmaplab schedule   add up the minutes of the chapters
 """
 
 from __future__ import annotations
@@ -56,7 +57,14 @@ def grade(argv: list[str]) -> int:
     return command.run_grade(parser.parse_args(argv))
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {room.__name__: room for room in (lab, doctor, fuzz, release, grade)}
+def schedule(argv: list[str]) -> int:
+    """add up the minutes of the chapters"""
+    from mmaplab.course import schedule as room
+
+    return room.main(argv)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {room.__name__: room for room in (lab, doctor, fuzz, release, grade, schedule)}
 
 
 def main(argv: list[str] | None = None) -> int:

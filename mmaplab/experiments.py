@@ -1,20 +1,17 @@
-"""The experiments that chapters share: two kernels set up alike, touches timed, questions made from a seed.
+"""The experiments that chapters share: two kernels set up alike, touches timed.
 
 Each is small enough to be read in a lesson. What needs the live kernel raises `NotAvailable` where there is none.
 """
 
 from __future__ import annotations
 
-import random
 import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mmaplab.constants import Map, Prot
 from mmaplab.interface import Process, Program
 from mmaplab.lab import NotAvailable, Value
-from mmaplab.ledger import fault_addresses
 from mmaplab.real import LinuxKernel, drop_cache, file_mapping, warm_file
 from mmaplab.real.probe import measured
 from mmaplab.sim import Kernel, KernelConfig
@@ -72,33 +69,3 @@ def nanoseconds(array: object, page: int) -> int:
     start = time.perf_counter_ns()
     array[page * PAGE]  # type: ignore[index]
     return time.perf_counter_ns() - start
-
-
-def window_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
-    """Make a question about fault-around: how many faults does a walk over an area of cached pages take?"""
-    slot, pages = rng.randrange(1, 16), rng.choice((32, 48, 64))
-    right = len(window_starts(slot, pages))
-    wrong = {
-        pages // 16: "That would be right if the area began at a multiple of 16 slots.",
-        pages: "That is one fault per page; a fault maps the cached neighbours in its window.",
-        right + 1: "Count again: the first window begins with the area and still has 16 pages.",
-    }
-    answers: dict[str, str | None] = {str(n): why for n, why in wrong.items() if n != right}
-    answers[str(right)] = None
-    question = (
-        f"An area of {pages} cached pages begins at slot {slot} of its page table. A program loads one byte of each "
-        "page, in order. How many faults?"
-    )
-    return question, dict(sorted(answers.items(), key=lambda item: int(item[0])))
-
-
-def window_starts(slot: int, pages: int, window: int = 16) -> list[int]:
-    """Return the pages that fault when an area that begins at `slot` is walked in order; asked of the simulator."""
-    kernel = Kernel(KernelConfig(fault_around_bytes=window * PAGE))
-    kernel.create_file("walk", bytes(pages * PAGE), warm=True)
-    p = kernel.spawn()
-    base = 0x7FFF_0000_0000 + slot * PAGE
-    a = p.mmap(base, pages * PAGE, Prot.PROT_READ, Map.MAP_SHARED | Map.MAP_FIXED, p.open("walk"))
-    for page in range(pages):
-        p.load(a + page * PAGE)
-    return [(addr - a) // PAGE for addr, _ in fault_addresses(kernel.trace.records)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mmaplab import ledger
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PTRS_PER_PTE
-from mmaplab.experiments import time_touches, twin, window_question
+from mmaplab.experiments import time_touches, twin
 from mmaplab.grading.desk import check, check_slot, hint, run_here, score
 from mmaplab.grading.programs import pages
 from mmaplab.interface import BusError, FatalSignal, SegmentationFault
@@ -28,6 +28,7 @@ from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.filefault import filemap_map_pages
 from mmaplab.sim.mm_types import FaultResult
 from mmaplab.source import source
+from mmaplab.variants import window_question
 from mmaplab.views.bill import bill
 from mmaplab.views.coursemap import course_map
 from mmaplab.views.ladder import ladder

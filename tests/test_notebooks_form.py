@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from mmaplab.course import chapters, claims
+
 ROOT = Path(__file__).parent.parent
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NUMBERED = [path for path in CHAPTERS if not path.name.startswith("00_")]
@@ -23,8 +25,10 @@ EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
 MASTERS = sorted((ROOT / "solutions").glob("*.ipynb"))
 ALL = [*CHAPTERS, *EXERCISES, *MASTERS]
 
-CLAIMS = {"05_the_page_fault": ["C19", "C20", "C21", "C22", "C23"]}
-"""The claims that a chapter must assert, on the simulated and on the live kernel."""
+CLAIMS: dict[str, list[str]] = {}
+for _claim in claims().values():
+    CLAIMS.setdefault(_claim.chapter, []).append(_claim.key)
+"""The claims that each chapter must assert, on the simulated and on the live kernel."""
 
 PARTS = [
     "Where we are",
@@ -284,6 +288,14 @@ def test_a_chapter_has_all_its_parts(path: Path) -> None:
     ]
     parts = [part for title in titles for part in PARTS if title == part or title.startswith(f"{part}:")]
     assert parts == PARTS
+
+
+@all_of([path for path in CHAPTERS if path.stem in chapters()])
+def test_a_chapter_states_the_minutes_of_the_schedule(path: Path) -> None:
+    chapter = chapters()[path.stem]
+    prose = " ".join(" ".join(text(cell) for cell in cells(path) if not is_code(cell)).split())
+    stated = re.findall(r"Reading takes about (\d+) minutes(?:, the exercises (\d+))?", prose)
+    assert stated == [(str(chapter.reading), str(chapter.exercises or ""))]
 
 
 @all_of(ALL)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from mmaplab.widgets.questions import QUESTIONS, ask
+from mmaplab.course import questions
+from mmaplab.widgets.questions import ask
 
 
-@pytest.mark.parametrize("key", sorted(QUESTIONS))
+@pytest.mark.parametrize("key", sorted(questions()))
 def test_each_question_can_be_asked_and_answered(key: str) -> None:
     asked = ask(key)
-    right = [answer for answer, feedback in QUESTIONS[key][1].items() if feedback is None]
+    right = [answer for answer, feedback in questions()[key].answers.items() if feedback is None]
     assert [asked.answer(answer) for answer in right] == [True]
-    for answer, feedback in QUESTIONS[key][1].items():
+    for answer, feedback in questions()[key].answers.items():
         if feedback is not None:
             assert not asked.answer(answer)
             assert feedback in asked.feedback.value.replace("&#x27;", "'")
