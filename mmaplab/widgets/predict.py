@@ -13,8 +13,8 @@ from typing import Any
 
 import ipywidgets
 
+from mmaplab import notes
 from mmaplab.views import theme
-from mmaplab.widgets import notes
 
 Choice = int | float | str
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import ipywidgets
 
-from mmaplab.widgets import notes
+from mmaplab import notes
 
 Answers = dict[str, str | None]
 MakeQuestion = Callable[[random.Random], tuple[str, Answers]]

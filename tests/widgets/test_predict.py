@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmaplab.widgets import notes
+from mmaplab import notes
 from mmaplab.widgets.predict import compare, guess_of, predict
 from mmaplab.widgets.quiz import quiz, quiz_variant
 

@@ -1,6 +1,7 @@
-"""What a learner has guessed and answered: one JSON file of their own, never sent, never graded.
+"""What a learner has guessed, answered and solved: one JSON file of their own, never sent, never graded.
 
-    {"predictions": {"05-tables": {"guess": 1, "question": "..."}}, "answers": {"05-q1": {"right": true, "tries": 2}}}
+    {"predictions": {"05-tables": {"guess": 1, "question": "..."}}, "answers": {"05-q1": {"right": true, "tries": 2}},
+     "exercises": {"fault-bill": {"passed": 2, "of": 3}}}
 
 The folder is `MMAPLAB_HOME`, else the system's place for user data. A file that cannot be read is kept aside under
 another name, so that nothing is lost and no cell fails.
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+KINDS = ("predictions", "answers", "exercises")
 Notes = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -29,10 +31,16 @@ def home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", str(Path.home() / ".local" / "share"))) / "mmaplab"
 
 
+def shown_home() -> str:
+    """Return the folder of the notes as a learner may read it: their home directory as `~`."""
+    path = home()
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+
+
 def read() -> Notes:
     """Return all notes; empty where there are none. A broken file is kept as `notes.broken.json`."""
     path = home() / "notes.json"
-    empty: Notes = {"predictions": {}, "answers": {}}
+    empty: Notes = {kind: {} for kind in KINDS}
     try:
         notes = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -43,13 +51,33 @@ def read() -> Notes:
     if not isinstance(notes, dict):
         _keep_aside(path)
         return empty
-    return {key: notes[key] if isinstance(notes.get(key), dict) else {} for key in empty}
+    return {kind: _notes_of(notes.get(kind)) for kind in empty}
+
+
+def _notes_of(kind: object) -> dict[str, dict[str, Any]]:
+    """Return the notes of one kind, without what nobody here wrote."""
+    return {key: note for key, note in kind.items() if isinstance(note, dict)} if isinstance(kind, dict) else {}
 
 
 def write(kind: str, key: str, note: dict[str, Any]) -> bool:
-    """Keep one note under 'predictions' or 'answers'; False where the folder cannot be written."""
+    """Keep one note under one of KINDS; False where the folder cannot be written."""
     notes = read()
     notes[kind][key] = note
+    return _keep(notes)
+
+
+def reset() -> bool:
+    """Begin anew; what was kept so far stays beside it as `notes.before.json`. False where it cannot be written."""
+    path = home() / "notes.json"
+    try:
+        if path.exists():
+            path.replace(path.with_name("notes.before.json"))
+    except OSError:
+        return False
+    return True
+
+
+def _keep(notes: Notes) -> bool:
     path = home() / "notes.json"
     new = path.with_name("notes.new.json")
     try:

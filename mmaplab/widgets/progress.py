@@ -1,0 +1,140 @@
+"""How far a learner has come: chapter by chapter, what was predicted, answered and solved. Kept on their disk only.
+
+    progress()          a table, with buttons that export the notes and begin anew
+    progress_table()    the table alone: for readers without a running kernel
+
+Linux has no such room. Everything is read from `mmaplab.notes`; nothing here is a grade.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from dataclasses import dataclass
+
+import ipywidgets
+
+from mmaplab import notes
+from mmaplab.course import Chapter, chapters, questions
+
+EXERCISES = 5
+"""Exercises of each chapter that has any."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One chapter: predictions made, questions answered rightly of how many, exercises whose public checks pass."""
+
+    chapter: Chapter
+    predicted: int
+    right: int
+    questions: int
+    solved: int
+
+    @property
+    def exercises(self) -> int:
+        """How many exercises the chapter has."""
+        return EXERCISES if self.chapter.exercises else 0
+
+
+class Progress:
+    """The table of all chapters: HTML in a notebook, plain text elsewhere."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+
+    def __repr__(self) -> str:
+        lines = [f"{'chapter':26} predicted   questions   exercises"]
+        for row in self.rows:
+            counts = (str(row.predicted), _of(row.right, row.questions), _of(row.solved, row.exercises))
+            lines.append(f"{row.chapter.number} {row.chapter.title:23} {counts[0]:>9} {counts[1]:>11} {counts[2]:>11}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in HEADINGS)
+        body = "".join(
+            "<tr>"
+            + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in cells_of(row))
+            + "</tr>"
+            for row in self.rows
+        )
+        caption = "Your progress, kept on this disk only"
+        return f"<table><caption style='text-align:left'>{caption}</caption><tr>{head}</tr>{body}</table>"
+
+
+HEADINGS = ("chapter", "predictions made", "questions right", "exercises passed", "minutes")
+
+
+def cells_of(row: Row) -> tuple[str, ...]:
+    """Return one row of the table, as words."""
+    c = row.chapter
+    minutes = f"{c.reading} and {c.exercises}" if c.exercises else f"{c.reading}"
+    title = f"{c.number} {c.title}"
+    return (title, str(row.predicted), _of(row.right, row.questions), _of(row.solved, row.exercises), minutes)
+
+
+def _of(done: int, all_of: int) -> str:
+    return f"{done} of {all_of}" if all_of else "none"
+
+
+def progress_table() -> Progress:
+    """Return the table of what the notes hold now."""
+    kept = notes.read()
+    return Progress([_row(chapter, kept) for chapter in chapters().values()])
+
+
+def _row(chapter: Chapter, kept: notes.Notes) -> Row:
+    """Return one chapter's row; notes of a form that nobody here wrote count for nothing."""
+    number = chapter.number
+    asked = {key for key in questions() if key.startswith(f"{number}-")}
+    asked |= {f"{number}-q5"} if asked else set()
+    right = sum(kept["answers"].get(key, {}).get("right") is True for key in asked)
+    solved = [note for note in kept["exercises"].values() if note.get("chapter") == number]
+    passed = sum(note.get("passed") == note.get("of") for note in solved)
+    return Row(chapter, sum(key.startswith(f"{number}-") for key in kept["predictions"]), right, len(asked), passed)
+
+
+class ProgressPage(ipywidgets.VBox):  # type: ignore[misc]
+    """The table, with buttons: look again, export, begin anew (asked twice)."""
+
+    def __init__(self) -> None:
+        self.table, self.said = ipywidgets.HTML(), ipywidgets.HTML()
+        self.again = ipywidgets.Button(description="Look again", icon="refresh")
+        self.export = ipywidgets.Button(description="Export")
+        self.begin = ipywidgets.Button(description="Begin anew ...")
+        self.again.on_click(lambda _button: self.look())
+        self.export.on_click(lambda _button: self.offer())
+        self.begin.on_click(lambda _button: self.reset())
+        super().__init__([self.table, ipywidgets.HBox([self.again, self.export, self.begin]), self.said])
+        self.look()
+
+    def __repr__(self) -> str:
+        return "progress()"
+
+    def look(self) -> None:
+        """Show what the notes hold now."""
+        self.table.value = progress_table()._repr_html_()
+        self.begin.description, self.said.value = "Begin anew ...", ""
+
+    def offer(self) -> None:
+        """Offer the notes as a file to download; nothing leaves the machine."""
+        data = base64.b64encode(json.dumps(notes.read(), indent=1, sort_keys=True).encode()).decode()
+        link = f"<a download='mmaplab-notes.json' href='data:application/json;base64,{data}'>mmaplab-notes.json</a>"
+        self.said.value = f"Your notes: {link}. They lie in <code>{html.escape(notes.shown_home())}</code>."
+
+    def reset(self) -> None:
+        """Begin anew at the second press; the old notes stay beside the new ones."""
+        if not self.begin.description.startswith("Really"):
+            self.begin.description = "Really begin anew"
+            self.said.value = "Press once more: all predictions, answers and solved exercises are put aside."
+            return
+        done = notes.reset()
+        self.look()
+        kept = "The old notes are kept as notes.before.json." if done else "The notes could not be put aside."
+        self.said.value = kept
+
+
+def progress() -> ProgressPage:
+    """Show how far you have come, with buttons to export your notes and to begin anew."""
+    return ProgressPage()

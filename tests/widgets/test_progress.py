@@ -1,0 +1,66 @@
+"""Progress: read from the notes, exported, reset; nothing else counts it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mmaplab import notes
+from mmaplab.course import chapters, questions
+from mmaplab.widgets.predict import predict
+from mmaplab.widgets.progress import progress, progress_table
+from mmaplab.widgets.questions import ask
+
+
+@pytest.fixture(autouse=True)
+def own_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMAPLAB_HOME", str(tmp_path))
+
+
+def right_answer(key: str) -> str:
+    return next(answer for answer, said in questions()[key].answers.items() if said is None)
+
+
+def test_a_fresh_learner_has_done_nothing() -> None:
+    rows = progress_table().rows
+    assert [row.chapter for row in rows] == list(chapters().values())
+    assert all((row.predicted, row.right, row.solved) == (0, 0, 0) for row in rows)
+
+
+def test_predictions_answers_and_exercises_are_counted() -> None:
+    predict("how many?", 1, 2, key="05-tables").guess(2)
+    ask("05-1").answer(right_answer("05-1"))
+    wrong = next(answer for answer, said in questions()["05-2"].answers.items() if said)
+    ask("05-2").answer(wrong)
+    notes.write("exercises", "fault-bill", {"chapter": "05", "passed": 3, "of": 3})
+    notes.write("exercises", "fault-recall", {"chapter": "05", "passed": 1, "of": 2})
+    row = next(row for row in progress_table().rows if row.chapter.number == "05")
+    assert (row.predicted, row.right, row.questions, row.solved, row.exercises) == (1, 1, 5, 1, 5)
+    assert "05 The page fault" in repr(progress_table()) and "1 of 5" in progress_table()._repr_html_()
+
+
+def test_notes_can_be_exported() -> None:
+    predict("how many?", 1, 2, key="05-tables").guess(2)
+    page = progress()
+    page.export.click()
+    data = re.search(r"base64,([^']+)'", page.said.value)
+    assert data and json.loads(base64.b64decode(data[1]))["predictions"]["05-tables"]["guess"] == 2
+
+
+def test_beginning_anew_is_asked_twice_and_keeps_the_old_notes(tmp_path: Path) -> None:
+    predict("how many?", 1, 2, key="05-tables").guess(2)
+    page = progress()
+    page.begin.click()
+    assert notes.read()["predictions"]
+    page.begin.click()
+    assert not notes.read()["predictions"]
+    assert json.loads((tmp_path / "notes.before.json").read_text())["predictions"]
+
+
+def test_foreign_notes_count_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "notes.json").write_text('{"predictions": 3, "answers": {"05-1": {"right": "yes"}}, "more": 1}')
+    assert all(row.right == 0 for row in progress_table().rows)
