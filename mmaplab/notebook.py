@@ -1,6 +1,6 @@
 """What a notebook imports, in one place. No logic lives here.
 
-    from mmaplab.notebook import Kernel, predict, bill, ladder, source
+from mmaplab.notebook import Kernel, predict, bill, ladder, source
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from mmaplab import ledger
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PTRS_PER_PTE
 from mmaplab.experiments import time_touches, twin
+from mmaplab.firstlook import can_be_mapped, cold_touch, text_file
 from mmaplab.grading.desk import check, check_slot, hint, run_here, score
 from mmaplab.grading.programs import pages
 from mmaplab.interface import BusError, FatalSignal, SegmentationFault
@@ -20,15 +21,17 @@ from mmaplab.real import (
     fault_addresses,
     fault_counts,
     file_mapping,
+    io_counters,
     pagemap,
     residency,
+    rollup,
     warm_file,
 )
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.filefault import filemap_map_pages
 from mmaplab.sim.mm_types import FaultResult
 from mmaplab.source import source
-from mmaplab.variants import window_question
+from mmaplab.variants import last_page_question, window_question
 from mmaplab.views.bill import bill
 from mmaplab.views.coursemap import course_map
 from mmaplab.views.ladder import ladder
@@ -59,8 +62,10 @@ __all__ = [
     "address_fields",
     "ask",
     "bill",
+    "can_be_mapped",
     "check",
     "check_slot",
+    "cold_touch",
     "compare",
     "course_map",
     "doctor",
@@ -70,8 +75,10 @@ __all__ = [
     "file_mapping",
     "filemap_map_pages",
     "hint",
+    "io_counters",
     "lab",
     "ladder",
+    "last_page_question",
     "ledger",
     "linked",
     "live_walk",
@@ -84,11 +91,13 @@ __all__ = [
     "quiz_variant",
     "raster",
     "residency",
+    "rollup",
     "run_here",
     "score",
     "source",
     "strip",
     "tables",
+    "text_file",
     "time_touches",
     "twin",
     "twinview",

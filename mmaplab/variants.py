@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 
 from mmaplab.constants import Map, Prot
+from mmaplab.interface import BusError
 from mmaplab.ledger import fault_addresses
 from mmaplab.sim import Kernel, KernelConfig
 
@@ -43,3 +44,34 @@ def window_starts(slot: int, pages: int, window: int = 16) -> list[int]:
     for page in range(pages):
         p.load(a + page * PAGE)
     return [(addr - a) // PAGE for addr, _ in fault_addresses(kernel.trace.records)]
+
+
+def last_page_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question about a file's end: what does a load at a position of a mapping give?"""
+    size, npages = rng.randrange(1, 3 * PAGE), 5
+    position = rng.choice((rng.randrange(size), size + rng.randrange(1, 60), rng.randrange(3, 5) * PAGE + 7))
+    answers: dict[str, str | None] = {
+        "a byte of the file": "The position lies behind the file's last byte.",
+        "a zero": "Zeros are what the last page holds behind the file's end; look in which page this position lies.",
+        "SIGBUS": "SIGBUS is for pages that the file does not reach at all.",
+        "SIGSEGV": "The mapping covers the address: the address space has no objection.",
+    }
+    right = _load_behind(size, npages, position)
+    answers[right] = None
+    question = (
+        f"A file of {size:,} bytes, none of them zero, is mapped with a length of {npages} pages. "
+        f"What does a load at position {position:,} of the mapping give?"
+    )
+    return question, answers
+
+
+def _load_behind(size: int, npages: int, position: int) -> str:
+    """Return what the load gives, as the simulator answers."""
+    kernel = Kernel()
+    kernel.create_file("file", b"x" * size)
+    p = kernel.spawn()
+    a = p.mmap(0, npages * PAGE, Prot.PROT_READ, Map.MAP_SHARED, p.open("file"))
+    try:
+        return "a byte of the file" if p.load(a + position) == b"x" else "a zero"
+    except BusError:
+        return "SIGBUS"
