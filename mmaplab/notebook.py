@@ -6,6 +6,7 @@ from mmaplab.notebook import Kernel, predict, bill, ladder, source
 from __future__ import annotations
 
 from mmaplab import ledger
+from mmaplab.areas import count_areas, promises, time_with_areas
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PTRS_PER_PTE
 from mmaplab.experiments import time_touches, twin
 from mmaplab.firstlook import can_be_mapped, cold_touch, text_file
@@ -25,18 +26,22 @@ from mmaplab.real import (
     pagemap,
     residency,
     rollup,
+    status,
     warm_file,
 )
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.filefault import filemap_map_pages
 from mmaplab.sim.mm_types import FaultResult
 from mmaplab.source import source
-from mmaplab.variants import last_page_question, window_question
+from mmaplab.ties import deleted_and_mapped, tie
+from mmaplab.variants import file_page_question, last_page_question, merge_question, window_question
 from mmaplab.views.bill import bill
 from mmaplab.views.coursemap import course_map
+from mmaplab.views.frames import frames
 from mmaplab.views.ladder import ladder
 from mmaplab.views.linked import linked
 from mmaplab.views.plots import raster
+from mmaplab.views.space import space
 from mmaplab.views.strip import strip
 from mmaplab.views.tables import tables
 from mmaplab.views.twinview import twinview
@@ -67,13 +72,17 @@ __all__ = [
     "check_slot",
     "cold_touch",
     "compare",
+    "count_areas",
     "course_map",
+    "deleted_and_mapped",
     "doctor",
     "drop_cache",
     "fault_addresses",
     "fault_counts",
     "file_mapping",
+    "file_page_question",
     "filemap_map_pages",
+    "frames",
     "hint",
     "io_counters",
     "lab",
@@ -82,11 +91,13 @@ __all__ = [
     "ledger",
     "linked",
     "live_walk",
+    "merge_question",
     "pagemap",
     "pages",
     "play",
     "player",
     "predict",
+    "promises",
     "quiz",
     "quiz_variant",
     "raster",
@@ -95,10 +106,14 @@ __all__ = [
     "run_here",
     "score",
     "source",
+    "space",
+    "status",
     "strip",
     "tables",
     "text_file",
+    "tie",
     "time_touches",
+    "time_with_areas",
     "twin",
     "twinview",
     "warm_file",

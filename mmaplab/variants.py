@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from mmaplab.constants import Map, Prot
+from mmaplab.constants import Map, Open, Prot
 from mmaplab.interface import BusError
 from mmaplab.ledger import fault_addresses
 from mmaplab.sim import Kernel, KernelConfig
@@ -75,3 +75,57 @@ def _load_behind(size: int, npages: int, position: int) -> str:
         return "a byte of the file" if p.load(a + position) == b"x" else "a zero"
     except BusError:
         return "SIGBUS"
+
+
+def merge_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question about neighbours: how many areas do three mappings side by side make?"""
+    kinds = {"r": (Prot.PROT_READ, "read-only"), "w": (Prot.PROT_READ | Prot.PROT_WRITE, "writable")}
+    rights = [kinds[rng.choice("rw")] for _ in range(3)]
+    of_file = rng.random() < 0.6
+    first = rng.randrange(8)
+    pages = [first, rng.choice((first, first + 1)), rng.choice((first + 1, first + 2))]
+    kernel = Kernel()
+    kernel.create_file("book", bytes(16 * PAGE), warm=True)
+    p = kernel.spawn()
+    fd = p.open("book", Open.O_RDWR) if of_file else -1
+    flags = Map.MAP_FIXED | Map.MAP_PRIVATE | (0 if of_file else Map.MAP_ANONYMOUS)
+    for i, (prot, _) in enumerate(rights):
+        p.mmap(0x10000000 + i * PAGE, PAGE, prot, flags, fd, pages[i] * PAGE if of_file else 0)
+    right = len(p.maps())
+    said = [f"{name}, file page {page}" if of_file else name for (_, name), page in zip(rights, pages, strict=True)]
+    answers: dict[str, str | None] = {
+        "1": "All three would have to agree: rights, open file, and file pages that continue.",
+        "2": "Look at each border by itself: do rights, file and file pages go on across it?",
+        "3": "Neighbours that agree in everything become one area; count the borders where they do not.",
+    }
+    answers[str(right)] = None
+    kind = "pages of one open file" if of_file else "pages of anonymous memory"
+    return (
+        f"Three private {kind} are mapped one by one, side by side, upwards: {'; '.join(said)}. How many areas?",
+        answers,
+    )
+
+
+def file_page_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question about the tie between addresses and file pages, in either direction."""
+    first, page = rng.randrange(1, 40), rng.randrange(1, 20)
+    kernel = Kernel()
+    kernel.create_file("book", b"".join(n.to_bytes(8, "little") * 512 for n in range(64)), warm=True)
+    p = kernel.spawn()
+    a = p.mmap(0, 20 * PAGE, Prot.PROT_READ, Map.MAP_SHARED, p.open("book"), first * PAGE)
+    found = int.from_bytes(p.load(a + page * PAGE, 8), "little")
+    area = f"An area begins at address a and maps a file from page {first} on."
+    if rng.random() < 0.5:
+        question = (
+            f"An area begins at address a and maps a file from page {first} on. Which file page is at a + {page} pages?"
+        )
+        right, wrong = found, {page: "That counts from the area's start; the area begins in the middle of the file."}
+        wrong |= {first: "That is the area's first page."}
+    else:
+        question = f"{area} At a + how many pages is file page {found}?"
+        right, wrong = page, {found: "That would be right for an area that begins at file page 0."}
+        wrong |= {found + first: "The offset has to be subtracted here, not added."}
+    wrong |= {right + 1: "Count from zero: the first page of the area is page 0 of it."}
+    answers: dict[str, str | None] = {str(n): why for n, why in wrong.items() if n != right}
+    answers[str(right)] = None
+    return question, dict(sorted(answers.items(), key=lambda item: int(item[0])))

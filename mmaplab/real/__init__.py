@@ -4,7 +4,7 @@ from mmaplab.lab import NotAvailable
 from mmaplab.real.counting import fault_addresses, fault_counts, faults_of_touches
 from mmaplab.real.kernel import LinuxKernel
 from mmaplab.real.mapping import FileMapping, cached, drop_cache, file_mapping, warm_file
-from mmaplab.real.own import io_counters, maps, page_entries, pagemap, residency, rollup, smaps
+from mmaplab.real.own import io_counters, maps, page_entries, pagemap, residency, rollup, smaps, status
 from mmaplab.real.probe import doctor, measured, probe
 from mmaplab.real.worker import WorkerDied, WorkerHung
 
@@ -30,5 +30,6 @@ __all__ = [
     "residency",
     "rollup",
     "smaps",
+    "status",
     "warm_file",
 ]

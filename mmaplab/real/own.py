@@ -36,6 +36,11 @@ def rollup() -> dict[str, int]:
     return procfs.parse_smaps(_text("/proc/self/smaps_rollup"))[0].sizes
 
 
+def status() -> dict[str, int]:
+    """Return the numbers of /proc/self/status, sizes in bytes: VmSize, VmRSS, VmPTE, ...; fs/proc/task_mmu.c."""
+    return procfs.parse_counters(_text("/proc/self/status"))
+
+
 def io_counters() -> dict[str, int]:
     """Return what this process has read and written; fs/proc/base.c: do_io_accounting.
 
