@@ -14,6 +14,7 @@ from mmaplab.grading.desk import check, check_slot, hint, run_here, score
 from mmaplab.grading.programs import pages
 from mmaplab.interface import BusError, FatalSignal, SegmentationFault
 from mmaplab.lab import NotAvailable, lab
+from mmaplab.ownspace import my_space, one_line, predict_places, thread_and_me
 from mmaplab.pte import address_fields
 from mmaplab.real import (
     LinuxKernel,
@@ -34,7 +35,7 @@ from mmaplab.sim.filefault import filemap_map_pages
 from mmaplab.sim.mm_types import FaultResult
 from mmaplab.source import source
 from mmaplab.ties import deleted_and_mapped, tie
-from mmaplab.variants import file_page_question, last_page_question, merge_question, window_question
+from mmaplab.variants import file_page_question, last_page_question, line_question, merge_question, window_question
 from mmaplab.views.bill import bill
 from mmaplab.views.coursemap import course_map
 from mmaplab.views.frames import frames
@@ -89,14 +90,18 @@ __all__ = [
     "ladder",
     "last_page_question",
     "ledger",
+    "line_question",
     "linked",
     "live_walk",
     "merge_question",
+    "my_space",
+    "one_line",
     "pagemap",
     "pages",
     "play",
     "player",
     "predict",
+    "predict_places",
     "promises",
     "quiz",
     "quiz_variant",
@@ -111,6 +116,7 @@ __all__ = [
     "strip",
     "tables",
     "text_file",
+    "thread_and_me",
     "tie",
     "time_touches",
     "time_with_areas",

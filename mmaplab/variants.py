@@ -129,3 +129,25 @@ def file_page_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
     answers: dict[str, str | None] = {str(n): why for n, why in wrong.items() if n != right}
     answers[str(right)] = None
     return question, dict(sorted(answers.items(), key=lambda item: int(item[0])))
+
+
+def line_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question about one line of maps: how large is it, or which byte of the file does an address show?"""
+    pages, first = rng.randrange(2, 30), rng.randrange(0, 40)
+    kernel = Kernel()
+    kernel.create_file("book.bin", bytes(80 * PAGE))
+    p = kernel.spawn()
+    start = 0x7F00_0000_0000 + rng.randrange(1 << 10) * PAGE
+    p.mmap(start, pages * PAGE, Prot.PROT_READ, Map.MAP_SHARED | Map.MAP_FIXED, p.open("book.bin"), first * PAGE)
+    entry = p.maps()[0]
+    line = f"{entry.start:x}-{entry.end:x} {entry.perms} {entry.offset:08x} {entry.path}"
+    if rng.random() < 0.5:
+        right, asked = (entry.end - entry.start) // PAGE, "How many pages does the area have?"
+        wrong = {right + 1: "The end is the first byte that does not belong to it.", right - 1: "Subtract once more."}
+    else:
+        right, asked = entry.offset // PAGE, "Which page of the file lies at its start?"
+        wrong = {0: "The area does not begin at the file's beginning: see the third field.", entry.offset: "In pages."}
+        wrong |= {right + 1: "The offset is in bytes, in hexadecimal; a page has 0x1000."}
+    answers: dict[str, str | None] = {str(n): why for n, why in wrong.items() if n != right}
+    answers[str(right)] = None
+    return f"{line}: {asked}", dict(sorted(answers.items(), key=lambda item: int(item[0])))

@@ -43,6 +43,7 @@ PARTS = [
 """The parts that each chapter has, in this order, among the sections with names of their own."""
 
 MOST_LINES, MOST_LINES_90, MOST_LINES_MEDIAN = 20, 12, 4
+WIDEST = 120
 FEWEST_WORDS, MOST_WORDS, TITLE_WORDS = 10, 150, 180
 WORDS_PER_LINE = 10
 EMPTY_WORDS = r"\b(simply|just|obviously)\b"
@@ -216,6 +217,14 @@ def test_code_cells_are_short(path: Path) -> None:
     assert sizes[-1][0] <= MOST_LINES, f"{sizes[-1][1]} has {sizes[-1][0]} lines"
     assert counts[len(counts) * 9 // 10] <= MOST_LINES_90, [name for size, name in sizes if size > MOST_LINES_90]
     assert statistics.median(counts) <= MOST_LINES_MEDIAN
+
+
+@all_of(ALL)
+def test_code_fits_the_screen(path: Path) -> None:
+    wide = {c["id"]: n for c in filter(is_code, cells(path)) if (n := max(map(len, text(c).split("\n")))) > WIDEST}
+    hidden = "BEGIN HIDDEN TESTS"
+    shown_wide = [name for name in wide if not any(hidden in text(c) for c in cells(path) if c["id"] == name)]
+    assert not shown_wide, {name: wide[name] for name in shown_wide}
 
 
 @all_of(CHAPTERS)
