@@ -14,6 +14,7 @@ from mmaplab.grading.desk import check, check_slot, hint, run_here, score
 from mmaplab.grading.programs import pages
 from mmaplab.interface import BusError, FatalSignal, SegmentationFault
 from mmaplab.lab import NotAvailable, lab
+from mmaplab.owners import copies_of_one_store, first_stores, one_frame_for_two
 from mmaplab.ownspace import my_space, one_line, predict_places, thread_and_me
 from mmaplab.pte import address_fields
 from mmaplab.real import (
@@ -35,7 +36,14 @@ from mmaplab.sim.filefault import filemap_map_pages
 from mmaplab.sim.mm_types import FaultResult
 from mmaplab.source import source
 from mmaplab.ties import deleted_and_mapped, tie
-from mmaplab.variants import file_page_question, last_page_question, line_question, merge_question, window_question
+from mmaplab.variants import (
+    copies_question,
+    file_page_question,
+    last_page_question,
+    line_question,
+    merge_question,
+    window_question,
+)
 from mmaplab.views.bill import bill
 from mmaplab.views.coursemap import course_map
 from mmaplab.views.frames import frames
@@ -73,6 +81,8 @@ __all__ = [
     "check_slot",
     "cold_touch",
     "compare",
+    "copies_of_one_store",
+    "copies_question",
     "count_areas",
     "course_map",
     "deleted_and_mapped",
@@ -83,6 +93,7 @@ __all__ = [
     "file_mapping",
     "file_page_question",
     "filemap_map_pages",
+    "first_stores",
     "frames",
     "hint",
     "io_counters",
@@ -95,6 +106,7 @@ __all__ = [
     "live_walk",
     "merge_question",
     "my_space",
+    "one_frame_for_two",
     "one_line",
     "pagemap",
     "pages",

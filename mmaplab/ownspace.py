@@ -10,7 +10,6 @@ Each raises NotAvailable where there is no live Linux.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import threading
 from collections.abc import Sequence
@@ -75,7 +74,8 @@ def thread_and_me() -> dict[str, Value]:
     """Start a thread; compare its areas with ours, and let it store a byte that we load."""
     require_linux()
     seen: dict[str, Value] = {}
-    address = map_memory(0, PAGE_SIZE, Prot.PROT_READ | Prot.PROT_WRITE, OURS)
+    both = int(Prot.PROT_READ | Prot.PROT_WRITE)
+    page = FileMapping(map_memory(0, PAGE_SIZE, both, OURS), PAGE_SIZE, both).array
 
     def look() -> None:
         number = threading.get_native_id()
@@ -83,14 +83,13 @@ def thread_and_me() -> dict[str, Value]:
             its = file.read()
         with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
             seen["same areas"] = file.read() == its
-        ctypes.c_ubyte.from_address(address).value = 84
+        page[0] = 84
         seen["lines"] = its.count("\n")
 
     thread = threading.Thread(target=look)
     thread.start()
     thread.join()
-    seen["its store is seen here"] = ctypes.c_ubyte.from_address(address).value == 84
-    unmap_memory(address, PAGE_SIZE)
+    seen["its store is seen here"] = bool(page[0] == 84)
     return seen
 
 

@@ -10,7 +10,7 @@ import random
 
 from mmaplab.constants import Map, Open, Prot
 from mmaplab.interface import BusError
-from mmaplab.ledger import fault_addresses
+from mmaplab.ledger import copy_counts, fault_addresses
 from mmaplab.sim import Kernel, KernelConfig
 
 PAGE = 4096
@@ -151,3 +151,31 @@ def line_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
     answers: dict[str, str | None] = {str(n): why for n, why in wrong.items() if n != right}
     answers[str(right)] = None
     return f"{line}: {asked}", dict(sorted(answers.items(), key=lambda item: int(item[0])))
+
+
+def copies_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question about fork: how many pages are copied by a few stores of parent and child?"""
+    pages = rng.randrange(3, 7)
+    kernel = Kernel()
+    parent = kernel.spawn()
+    a = parent.mmap(0, pages * PAGE, Prot.PROT_READ | Prot.PROT_WRITE, Map.MAP_PRIVATE | Map.MAP_ANONYMOUS)
+    parent.store(a, b"-" * pages * PAGE)
+    who = {"the parent": parent, "the child": parent.fork()}
+    kernel.trace.clear()
+    stores = [(rng.choice(list(who)), rng.randrange(pages)) for _ in range(rng.randrange(3, 6))]
+    for name, page in stores:
+        who[name].store(a + page * PAGE, b"x")
+    right = copy_counts(kernel.trace.records)["cow"]
+    told = ", then ".join(f"{name} stores to page {page}" for name, page in stores)
+    wrong = {
+        len(stores): "A second store to a page of one's own copies nothing, and a sole owner reuses the page.",
+        pages: "Fork copies no page: it takes the right to write away, on both sides.",
+        right + 1: "When one side has its copy, the other one is the sole owner: it reuses the page.",
+        0: "The first store after the fork to a page that both use is copied.",
+    }
+    answers: dict[str, str | None] = {str(n): why for n, why in wrong.items() if n != right}
+    answers[str(right)] = None
+    before = f"A process has stored to all of its {pages} private pages, and forks."
+    return f"{before} Then {told}. How many pages are copied?", dict(
+        sorted(answers.items(), key=lambda item: int(item[0]))
+    )
