@@ -12,6 +12,7 @@ from mmaplab.experiments import time_touches, twin
 from mmaplab.firstlook import can_be_mapped, cold_touch, text_file
 from mmaplab.grading.desk import check, check_slot, hint, run_here, score
 from mmaplab.grading.programs import pages
+from mmaplab.hops import books_of_reading, entries_of_three_ways, four_ways_to_copy, slices_and_views
 from mmaplab.interface import BusError, FatalSignal, SegmentationFault
 from mmaplab.lab import NotAvailable, lab
 from mmaplab.owners import copies_of_one_store, first_stores, one_frame_for_two
@@ -39,6 +40,7 @@ from mmaplab.ties import deleted_and_mapped, tie
 from mmaplab.variants import (
     copies_question,
     file_page_question,
+    hops_question,
     last_page_question,
     line_question,
     merge_question,
@@ -76,6 +78,7 @@ __all__ = [
     "address_fields",
     "ask",
     "bill",
+    "books_of_reading",
     "can_be_mapped",
     "check",
     "check_slot",
@@ -88,14 +91,17 @@ __all__ = [
     "deleted_and_mapped",
     "doctor",
     "drop_cache",
+    "entries_of_three_ways",
     "fault_addresses",
     "fault_counts",
     "file_mapping",
     "file_page_question",
     "filemap_map_pages",
     "first_stores",
+    "four_ways_to_copy",
     "frames",
     "hint",
+    "hops_question",
     "io_counters",
     "lab",
     "ladder",
@@ -122,6 +128,7 @@ __all__ = [
     "rollup",
     "run_here",
     "score",
+    "slices_and_views",
     "source",
     "space",
     "status",

@@ -10,7 +10,7 @@ import random
 
 from mmaplab.constants import Map, Open, Prot
 from mmaplab.interface import BusError
-from mmaplab.ledger import copy_counts, fault_addresses
+from mmaplab.ledger import copies, copy_counts, fault_addresses
 from mmaplab.sim import Kernel, KernelConfig
 
 PAGE = 4096
@@ -179,3 +179,36 @@ def copies_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
     return f"{before} Then {told}. How many pages are copied?", dict(
         sorted(answers.items(), key=lambda item: int(item[0]))
     )
+
+
+def hops_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question about copies: how many bytes does the processor copy for a small program?"""
+    pages, stored, warm = rng.randrange(4, 12), rng.randrange(1, 4), rng.random() < 0.5
+    way = rng.choice(("read", "shared", "private"))
+    kernel = Kernel()
+    kernel.create_file("file", b"word" * 1024 * pages, warm=warm)
+    p = kernel.spawn()
+    fd = p.open("file", Open.O_RDWR)
+    if way == "read":
+        p.pread(fd, pages * PAGE, 0)
+        told = "reads all of it with one pread"
+    else:
+        flags = Map.MAP_SHARED if way == "shared" else Map.MAP_PRIVATE
+        a = p.mmap(0, pages * PAGE, Prot.PROT_READ | Prot.PROT_WRITE, flags, fd)
+        p.load(a, pages * PAGE)
+        for page in range(stored):
+            p.store(a + page * PAGE, b"x")
+        told = f"maps it {way}, loads every byte in place, and stores one byte to each of {stored} pages"
+    moved = copies(kernel.trace.records)
+    right = moved["copy_to_user"] + moved["copy_from_user"] + moved["cow"]
+    wrong = {
+        pages * PAGE: "A load in place copies nothing; a read copies what it hands over.",
+        2 * pages * PAGE: "The hop from the disk is the device's, not the processor's.",
+        stored * PAGE: "A store copies a page only if the mapping is private.",
+        0: "What a read hands over is copied, and so is a private page at its first store.",
+    }
+    answers: dict[str, str | None] = {f"{n:,}": why for n, why in wrong.items() if n != right}
+    answers[f"{right:,}"] = None
+    state = "cached" if warm else "only on the disk"
+    question = f"A file of {pages} pages is {state}. A program {told}. How many bytes does the processor copy?"
+    return question, dict(sorted(answers.items(), key=lambda item: int(item[0].replace(",", ""))))

@@ -30,6 +30,6 @@ def test_touched_mapped_and_read_are_three_numbers() -> None:
         counted = cold_touch(pages=256, page=100)
     except NotAvailable as reason:
         pytest.skip(str(reason))
-    assert counted["in memory after mmap"] == counted["entries after mmap"] == counted["calls of read"] == 0
+    assert counted["in memory after mmap"] == counted["entries after mmap"] == 0
     assert 1 <= int(str(counted["entries after one byte"])) <= int(str(counted["in memory after one byte"]))
     assert counted["in memory after MAP_POPULATE"] == 256
