@@ -37,7 +37,9 @@ def count_areas(times: int = 50) -> dict[str, Value]:
             same = [0] * times
             down = [page * PAGE_SIZE for page in reversed(range(times))]
             for name, offsets in ((f"{times} times file page 0", same), (f"file pages {times - 1} to 0", down)):
-                counted[name] = _added(lambda offsets=offsets: kept.extend(_map_pages(file.fileno(), offsets)))
+                before = len(maps())
+                kept.extend(_map_pages(file.fileno(), offsets))
+                counted[name] = len(maps()) - before
     for address in kept:
         unmap_memory(address, PAGE_SIZE)
     return counted | _cuts()

@@ -1,6 +1,7 @@
 """For authors: run notebooks and store what they show, so that the same source always gives the same file.
 
     python -m mmaplab.authoring execute notebooks/*.ipynb     run in order, store the outputs
+    python -m mmaplab.authoring claims                        make notebooks/claims.ipynb, and run every claim
     python -m mmaplab.authoring freeze                        write the installed versions to constraints.txt
 
 A cell tagged `widget` is stored without its output: a widget needs a running kernel, and a static twin stands beside
@@ -10,6 +11,8 @@ it. A cell tagged `nbval-ignore-output` shows this machine; its output is stored
 from __future__ import annotations
 
 import argparse
+import datetime
+import json
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
@@ -19,12 +22,18 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from mmaplab.claimrun import run_chapter
+from mmaplab.claimspage import STORED
+from mmaplab.course import chapters, claims
+from mmaplab.lab import here
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 CONSTRAINTS = Path("constraints.txt")
+CLAIMS_NOTEBOOK = Path("notebooks/claims.ipynb")
 
 
 def execute(path: Path, timeout: float = 300) -> None:
@@ -78,6 +87,58 @@ def kept(metadata: NotebookNode) -> dict[str, object]:
     return {key: value for key, value in metadata.items() if key not in {*METADATA, "widgets", "signature"}}
 
 
+def claims_notebook() -> NotebookNode:
+    """Return the notebook that lists every claim of the course; only the chapters' list decides what is in it."""
+    v4 = nbformat.v4
+    cells = [
+        ("title", CLAIMS_TITLE),
+        ("check-setup", "from mmaplab.claimspage import check_claims, claims_of"),
+        ("check-ask", CLAIMS_CHECK),
+        ("check", "check_claims()"),
+    ]
+    for chapter in chapters().values():
+        if any(claim.chapter == chapter.stem for claim in claims().values()):
+            cells.append((f"head-{chapter.number}", f"## {chapter.number} · {chapter.title}\n\n{chapter.question}"))
+            cells.append((f"claims-{chapter.number}", f'claims_of("{chapter.stem}")'))
+    cells.append(("end", CLAIMS_END))
+    notebook = v4.new_notebook(metadata=METADATA)
+    for name, text in cells:
+        is_code = (name.startswith("check") and name != "check-ask") or name.startswith("claims-")
+        cell = v4.new_code_cell(text) if is_code else v4.new_markdown_cell(text)
+        cell.id = name
+        if name == "check":
+            cell.metadata["tags"] = ["widget"]
+        notebook.cells.append(cell)
+    notebook.nbformat_minor = 5
+    return notebook
+
+
+CLAIMS_TITLE = """# Every claim of the course, and the cells that prove it
+
+What is said about `mmap` everywhere, in 45 sentences; whether it is so; and what is so. Each line leads to the cell
+that asserts it on the simulated kernel, and to the one that asserts it on the live one. The tables show what was
+recorded when the chapters were written; the button runs the chapters' cells on your machine."""
+CLAIMS_CHECK = """A chapter takes some seconds. Where there is no live kernel under the notebook, the recorded result
+of the reference machine has to hold instead, and the table says so."""
+CLAIMS_END = """## How to read the verdicts
+
+*True* needs nothing added. *With a condition* is true where the condition holds, and the sentence beside it names it.
+*Imprecise* leads to wrong predictions if it is taken at its word. *Wrong* is wrong on every Linux of today."""
+
+
+def store_claims(path: Path = CLAIMS_NOTEBOOK) -> None:
+    """Run the claims of every chapter, keep the outcomes with machine and date, and write the notebook."""
+    found: dict[str, dict[str, str]] = {}
+    for stem in chapters():
+        chapter = path.parent / f"{stem}.ipynb"
+        if chapter.exists():
+            found |= run_chapter(chapter.absolute())
+    kept = {"kernel": here(), "date": datetime.date.today().isoformat(), "outcomes": dict(sorted(found.items()))}
+    STORED.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    nbformat.write(claims_notebook(), path)
+    execute(path)
+
+
 def freeze(path: Path = CONSTRAINTS) -> None:
     """Write the versions of what is installed here; keep the file's comments and its lines for other systems."""
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -94,8 +155,12 @@ def main(argv: list[str] | None = None) -> int:
     run = commands.add_parser("execute", help="run notebooks in order and store what they show")
     run.add_argument("notebooks", nargs="+", type=Path)
     run.add_argument("--timeout", type=float, default=300, metavar="S", help="seconds that one cell may take")
+    commands.add_parser("claims", help="run every claim, and make the notebook that lists them")
     commands.add_parser("freeze", help="write the installed versions to constraints.txt")
     args = parser.parse_args(argv)
+    if args.command == "claims":
+        store_claims()
+        return 0
     if args.command == "freeze":
         freeze()
         return 0

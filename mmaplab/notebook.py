@@ -8,6 +8,8 @@ from __future__ import annotations
 from mmaplab import ledger
 from mmaplab.areas import count_areas, promises, time_with_areas
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PTRS_PER_PTE
+from mmaplab.durable import cached_after_munmap, dirty_after_each_call, flusher_rules
+from mmaplab.edges import in_a_child, touch_by_system_call
 from mmaplab.experiments import time_touches, twin
 from mmaplab.firstlook import can_be_mapped, cold_touch, text_file
 from mmaplab.grading.desk import check, check_slot, hint, run_here, score
@@ -15,6 +17,7 @@ from mmaplab.grading.programs import pages
 from mmaplab.hops import books_of_reading, entries_of_three_ways, four_ways_to_copy, slices_and_views
 from mmaplab.interface import BusError, FatalSignal, SegmentationFault
 from mmaplab.lab import NotAvailable, lab
+from mmaplab.outcomes import crash_outcomes, interleavings
 from mmaplab.owners import copies_of_one_store, first_stores, one_frame_for_two
 from mmaplab.ownspace import my_space, one_line, predict_places, thread_and_me
 from mmaplab.pte import address_fields
@@ -39,6 +42,8 @@ from mmaplab.source import source
 from mmaplab.ties import deleted_and_mapped, tie
 from mmaplab.variants import (
     copies_question,
+    durable_question,
+    edge_question,
     file_page_question,
     hops_question,
     last_page_question,
@@ -55,11 +60,14 @@ from mmaplab.views.plots import raster
 from mmaplab.views.space import space
 from mmaplab.views.strip import strip
 from mmaplab.views.tables import tables
+from mmaplab.views.timeline import timeline
 from mmaplab.views.twinview import twinview
+from mmaplab.widgets.beliefs import beliefs, what_changed
 from mmaplab.widgets.live import live_walk
 from mmaplab.widgets.play import play
 from mmaplab.widgets.player import player
 from mmaplab.widgets.predict import compare, predict
+from mmaplab.widgets.progress import progress, progress_table
 from mmaplab.widgets.questions import ask
 from mmaplab.widgets.quiz import quiz, quiz_variant
 
@@ -77,8 +85,10 @@ __all__ = [
     "SegmentationFault",
     "address_fields",
     "ask",
+    "beliefs",
     "bill",
     "books_of_reading",
+    "cached_after_munmap",
     "can_be_mapped",
     "check",
     "check_slot",
@@ -88,9 +98,13 @@ __all__ = [
     "copies_question",
     "count_areas",
     "course_map",
+    "crash_outcomes",
     "deleted_and_mapped",
+    "dirty_after_each_call",
     "doctor",
     "drop_cache",
+    "durable_question",
+    "edge_question",
     "entries_of_three_ways",
     "fault_addresses",
     "fault_counts",
@@ -98,10 +112,13 @@ __all__ = [
     "file_page_question",
     "filemap_map_pages",
     "first_stores",
+    "flusher_rules",
     "four_ways_to_copy",
     "frames",
     "hint",
     "hops_question",
+    "in_a_child",
+    "interleavings",
     "io_counters",
     "lab",
     "ladder",
@@ -120,6 +137,8 @@ __all__ = [
     "player",
     "predict",
     "predict_places",
+    "progress",
+    "progress_table",
     "promises",
     "quiz",
     "quiz_variant",
@@ -139,8 +158,11 @@ __all__ = [
     "tie",
     "time_touches",
     "time_with_areas",
+    "timeline",
+    "touch_by_system_call",
     "twin",
     "twinview",
     "warm_file",
+    "what_changed",
     "window_question",
 ]

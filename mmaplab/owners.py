@@ -70,7 +70,7 @@ def first_stores(pages: int = 64) -> dict[str, Value]:
     with warm_file(pages) as path, file_mapping(path, prot=RW) as m:
         array = m.array
         array[::PAGE_SIZE].sum()
-        clean = _dirty(m)
+        clean = dirty_pages(m)
         with fault_counts() as first:
             array[::PAGE_SIZE] = 1
         with fault_counts() as second:
@@ -78,13 +78,13 @@ def first_stores(pages: int = 64) -> dict[str, Value]:
         return {
             "pages stored to": pages,
             "pages dirty before": clean,
-            "pages dirty after": _dirty(m),
+            "pages dirty after": dirty_pages(m),
             "faults of the first stores": first.minor,
             "faults of the second stores": second.minor,
         }
 
 
-def _dirty(mapping: FileMapping) -> int:
+def dirty_pages(mapping: FileMapping) -> int:
     """Return how many pages of a mapping this process has made dirty."""
     found = sizes(mapping)
     return (found["Shared_Dirty"] + found["Private_Dirty"]) // PAGE_SIZE

@@ -7,10 +7,12 @@ found by running the simulated kernel, never by a formula of its own.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
-from mmaplab.constants import Map, Open, Prot
-from mmaplab.interface import BusError
+from mmaplab.constants import Map, Ms, Open, Prot
+from mmaplab.interface import BusError, FatalSignal, Process
 from mmaplab.ledger import copies, copy_counts, fault_addresses
+from mmaplab.outcomes import crash_outcomes
 from mmaplab.sim import Kernel, KernelConfig
 
 PAGE = 4096
@@ -212,3 +214,66 @@ def hops_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
     state = "cached" if warm else "only on the disk"
     question = f"A file of {pages} pages is {state}. A program {told}. How many bytes does the processor copy?"
     return question, dict(sorted(answers.items(), key=lambda item: int(item[0].replace(",", ""))))
+
+
+def edge_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question for the tree of three questions: what does an access give?"""
+    size, pages = rng.randrange(100, 3 * PAGE), rng.randrange(2, 6)
+    writable, store = rng.random() < 0.6, rng.random() < 0.5
+    at = rng.choice((rng.randrange(size), size + 20, (pages - 1) * PAGE + 9, pages * PAGE + rng.randrange(2 * PAGE)))
+    prot = Prot.PROT_READ | (Prot.PROT_WRITE if writable else 0)
+    kernel = Kernel()
+    kernel.create_file("file", b"x" * size)
+    p = kernel.spawn()
+    a = p.mmap(0, pages * PAGE, prot, Map.MAP_SHARED, p.open("file", Open.O_RDWR))
+    try:
+        if store:
+            p.store(a + at, b"y")
+        else:
+            p.load(a + at)
+        right = "it succeeds, in the file" if at < size else "it succeeds, behind the file's end"
+    except FatalSignal as signal:
+        right = str(signal).split(",")[0] + ("" if signal.signo == 7 else f", code {signal.si_code}")
+    answers: dict[str, str | None] = {
+        "it succeeds, in the file": "Compare the position with the file's size, and look at the rights.",
+        "it succeeds, behind the file's end": "That is the rest of the last page, and only if the area permits it.",
+        "SIGBUS": "SIGBUS is for a page of the area that the file does not reach, if the access is permitted.",
+        "SIGSEGV, code 1": "Code 1 says that there is no area at the address.",
+        "SIGSEGV, code 2": "Code 2 says that the area forbids this access; that is asked before the file is.",
+    }
+    answers[right] = None
+    rights = "read and write" if writable else "reading only"
+    what = f"A {'store to' if store else 'load of'} position {at:,}"
+    return f"A file of {size:,} bytes is mapped shared for {rights}, {pages} pages. {what}: what happens?", answers
+
+
+def durable_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question about a crash: what may be on the disk after a small program?"""
+    calls: dict[str, Callable[[Process, int, int], None]] = {
+        "msync(page 0, MS_SYNC)": lambda p, a, fd: p.msync(a, PAGE, Ms.MS_SYNC),
+        "msync(page 0, MS_ASYNC)": lambda p, a, fd: p.msync(a, PAGE, Ms.MS_ASYNC),
+        "fsync": lambda p, a, fd: p.fsync(fd),
+        "munmap": lambda p, a, fd: p.munmap(a, 2 * PAGE),
+    }
+    between, last = rng.choice(list(calls)[:3]), rng.choice(list(calls))
+
+    def program(p: Process) -> None:
+        fd = p.open("file", Open.O_RDWR)
+        a = p.mmap(0, 2 * PAGE, Prot.PROT_READ | Prot.PROT_WRITE, Map.MAP_SHARED, fd)
+        p.store(a, b"A")
+        calls[between](p, a, fd)
+        p.store(a + PAGE, b"B")
+        calls[last](p, a, fd)
+
+    found = crash_outcomes(program, files={"file": b"-" * 2 * PAGE}).after(6)
+    letters = sorted({(o["file"][:1] + o["file"][PAGE : PAGE + 1]).decode() for o in found})
+    answers: dict[str, str | None] = {
+        "AB": "Only if every page was forced to the disk before the end.",
+        "A-, AB": "That is so if page 0 was forced, and page 1 was not.",
+        "--, AB": "Nothing ties the two pages together.",
+        "--, -B, A-, AB": "Any mixture is possible only if nothing was forced to the disk.",
+    }
+    answers[", ".join(sorted(letters, key=lambda word: "-AB".find(word[0]) * 3 + "-AB".find(word[1])))] = None
+    told = f"store A to page 0; {between}; store B to page 1; {last}"
+    asked = f"Two pages of a file hold -. A program maps them shared: {told}. Then the power fails. What may be left?"
+    return asked, answers

@@ -3,6 +3,7 @@
     chapters()["05_the_page_fault"].reading        60 (minutes)
     claims()["C19"].statement                      "Only where no entry permits the access. ..."
     questions()["05-1"].answers                    {"64 faults": "That is one fault per page. ...", ...}
+    misconceptions()["sigbus"].says                "SIGBUS means that an address is not aligned."
     glossary()["folio"].means                      "What the page cache keeps as one unit: ..."
 
 The texts lie beside this file, in TOML, where authors change them.
@@ -63,6 +64,22 @@ class Term:
     name: str
     chapter: str
     means: str
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """Something that many believe, the claim that contradicts it, and what is so."""
+
+    key: str
+    says: str
+    claim: str
+    so: str
+
+
+@cache
+def misconceptions() -> dict[str, Misconception]:
+    """Return the misconceptions that are asked before and after the course, by their key."""
+    return {key: Misconception(key, **entry) for key, entry in _load("misconceptions.toml").items()}
 
 
 @cache

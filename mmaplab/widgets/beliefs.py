@@ -1,0 +1,108 @@
+"""What a learner believes about mmap, asked before the course and after it.
+
+    beliefs("before")       one line for each belief: agree, disagree, not sure
+    beliefs("after")        the same again; then the table says what changed
+    what_changed()          the table alone, for readers without a running kernel
+
+All of the beliefs are wrong, which is not said before the second round. Answers are kept in the learner's notes.
+"""
+
+from __future__ import annotations
+
+import html
+
+import ipywidgets
+
+from mmaplab import notes
+from mmaplab.course import Misconception, claims, misconceptions
+from mmaplab.views import theme
+
+ROUNDS = ("before", "after")
+CHOICES = ("agree", "disagree", "not sure")
+
+
+def believed(which: str, key: str) -> str:
+    """Return what the learner said in a round, '' if nothing."""
+    said = notes.read()["answers"].get(f"belief-{which}-{key}", {}).get("answer", "")
+    return said if said in CHOICES else ""
+
+
+class Changed:
+    """The table of both rounds, with what is so."""
+
+    def __repr__(self) -> str:
+        rows = [f"{m.says}\n    before: {_word(m, 'before')}, after: {_word(m, 'after')}\n    {m.so}" for m in _all()]
+        return "\n".join(rows)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th style='text-align:left'>{h}</th>" for h in ("belief", "before", "after", "what is so"))
+        return f"<table><tr>{head}</tr>{''.join(_row(m) for m in _all())}</table>"
+
+
+def _all() -> list[Misconception]:
+    return list(misconceptions().values())
+
+
+def _word(m: Misconception, which: str) -> str:
+    return believed(which, m.key) or "not answered"
+
+
+def _row(m: Misconception) -> str:
+    """Return one belief as a row; an answer of the learner's own stands on purple."""
+    cells = [html.escape(m.says)]
+    for which in ROUNDS:
+        said = believed(which, m.key)
+        colour = f"background:{theme.YOU};color:{theme.INK}" if said else ""
+        cells.append(f"<span style='{colour};padding:0 .4em'>{said or 'not answered'}</span>")
+    cells.append(f"{html.escape(m.so)} (chapter {claims()[m.claim].chapter[:2]})")
+    return "<tr>" + "".join(f"<td style='text-align:left;vertical-align:top'>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def what_changed() -> Changed:
+    """Return what the learner believed before and after, beside what is so."""
+    return Changed()
+
+
+class Beliefs(ipywidgets.VBox):  # type: ignore[misc]
+    """One round of questions; after the second one, the table."""
+
+    def __init__(self, which: str) -> None:
+        self.which = which
+        self.asked = {m.key: self._line(m) for m in _all()}
+        self.said = ipywidgets.HTML()
+        super().__init__([*self.asked.values(), self.said])
+        self._look()
+
+    def __repr__(self) -> str:
+        return f"beliefs({self.which!r})"
+
+    def _line(self, m: Misconception) -> ipywidgets.Widget:
+        """Return one belief with its three buttons, marked as answered before."""
+        buttons = ipywidgets.ToggleButtons(options=CHOICES, value=believed(self.which, m.key) or None)
+        buttons.style.button_width = "7em"
+        buttons.observe(lambda change: self.answer(m.key, change["new"]), "value")
+        words = ipywidgets.HTML(html.escape(m.says), layout={"width": "34em"})
+        return ipywidgets.HBox([words, buttons], layout={"flex_flow": "row wrap", "align_items": "center"})
+
+    def answer(self, key: str, answer: str) -> None:
+        """Keep one answer. Raises KeyError for an unknown belief, ValueError for an answer that is none."""
+        if answer not in CHOICES:
+            raise ValueError(f"{answer!r} is no answer: give one of {', '.join(CHOICES)}")
+        notes.write("answers", f"belief-{self.which}-{misconceptions()[key].key}", {"answer": answer})
+        self._look()
+
+    def _look(self) -> None:
+        answered = sum(bool(believed(self.which, m.key)) for m in _all())
+        words = f"{answered} of {len(_all())} answered."
+        if self.which == "before":
+            words += " What is so, you find out in the chapters; chapter 11 asks again."
+        elif answered == len(_all()):
+            words += f" All of them are wrong. What changed:{what_changed()._repr_html_()}"
+        self.said.value = f"<div role='status'>{words}</div>"
+
+
+def beliefs(which: str) -> Beliefs:
+    """Ask for the learner's beliefs in one of ROUNDS; raises ValueError for another."""
+    if which not in ROUNDS:
+        raise ValueError(f"{which!r} is no round: give 'before' or 'after'")
+    return Beliefs(which)
