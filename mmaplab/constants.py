@@ -19,7 +19,7 @@ PMD_SIZE = PTRS_PER_PTE * PAGE_SIZE
 """Bytes that one last-level page table maps: 2 MiB."""
 TASK_SIZE = 0x7FFF_FFFF_F000
 """The end of user addresses: 128 TiB less one page (four-level page tables)."""
-SEEK_SET, SEEK_CUR, SEEK_END = 0, 1, 2
+SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE = 0, 1, 2, 3, 4
 
 
 class Prot(IntFlag):
@@ -40,6 +40,7 @@ class Map(IntFlag):
     MAP_SHARED = 0x01
     MAP_PRIVATE = 0x02
     MAP_SHARED_VALIDATE = 0x03
+    MAP_DROPPABLE = 0x08
     MAP_FIXED = 0x10
     MAP_ANONYMOUS = 0x20
     MAP_32BIT = 0x40
@@ -54,10 +55,13 @@ class Map(IntFlag):
     MAP_HUGETLB = 0x4_0000
     MAP_SYNC = 0x8_0000
     MAP_FIXED_NOREPLACE = 0x10_0000
+    MAP_UNINITIALIZED = 0x400_0000
 
 
 MAP_TYPE = 0x0F
-"""The bits of mmap's flags that hold the type: MAP_SHARED, MAP_PRIVATE or MAP_SHARED_VALIDATE."""
+"""The bits of mmap's flags that hold the type: MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE or MAP_DROPPABLE."""
+MAP_HUGE_SHIFT, MAP_HUGE_MASK = 26, 0x3F
+"""Where mmap's flags hold the binary logarithm of the size of a huge page."""
 MAP_ANON = Map.MAP_ANONYMOUS
 MAP_FAILED = 2**64 - 1
 
@@ -118,9 +122,21 @@ class Open(IntFlag):
     O_RDWR = 2
     O_CREAT = 0o100
     O_EXCL = 0o200
+    O_NOCTTY = 0o400
     O_TRUNC = 0o1000
     O_APPEND = 0o2000
+    O_NONBLOCK = 0o4000
+    O_DSYNC = 0o10000
+    O_ASYNC = 0o20000
     O_DIRECT = 0o40000
+    O_LARGEFILE = 0o100000
+    O_DIRECTORY = 0o200000
+    O_NOFOLLOW = 0o400000
+    O_NOATIME = 0o1000000
+    O_CLOEXEC = 0o2000000
+    O_SYNC = 0o4010000
+    O_PATH = 0o10000000
+    O_TMPFILE = 0o20200000
 
 
 O_ACCMODE = 3
@@ -128,11 +144,24 @@ O_ACCMODE = 3
 
 
 class Rlimit(IntEnum):
-    """The resource limits that concern memory mapping; setrlimit(2)."""
+    """The resource limits; setrlimit(2)."""
 
+    RLIMIT_CPU = 0
+    RLIMIT_FSIZE = 1
     RLIMIT_DATA = 2
+    RLIMIT_STACK = 3
+    RLIMIT_CORE = 4
+    RLIMIT_RSS = 5
+    RLIMIT_NPROC = 6
+    RLIMIT_NOFILE = 7
     RLIMIT_MEMLOCK = 8
     RLIMIT_AS = 9
+    RLIMIT_LOCKS = 10
+    RLIMIT_SIGPENDING = 11
+    RLIMIT_MSGQUEUE = 12
+    RLIMIT_NICE = 13
+    RLIMIT_RTPRIO = 14
+    RLIMIT_RTTIME = 15
 
 
 RLIM_INFINITY = 2**64 - 1
@@ -165,6 +194,8 @@ class VmFlags(IntFlag):
     VM_DONTDUMP = 0x400_0000
     VM_HUGEPAGE = 0x2000_0000
     VM_NOHUGEPAGE = 0x4000_0000
+    VM_MERGEABLE = 0x8000_0000
+    VM_DROPPABLE = 1 << 40
 
 
 class Sig(IntEnum):

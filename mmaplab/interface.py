@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mmaplab.constants import SEEK_SET, BusCode, SegvCode, Sig
+from mmaplab.constants import PAGE_SIZE, SEEK_SET, BusCode, SegvCode, Sig
 
 
 class FatalSignal(Exception):
@@ -190,6 +190,9 @@ class Process(Protocol):
 
     def load(self, addr: int, n: int = 1) -> bytes:
         """Load `n` bytes, one by one from the lowest address."""
+
+    def touch(self, addr: int, length: int, step: int = PAGE_SIZE) -> None:
+        """Load one byte in every `step` bytes of [addr, addr + length), in order; the bytes are not returned."""
 
     def store(self, addr: int, data: bytes) -> None:
         """Store `data`, byte by byte from the lowest address."""

@@ -30,6 +30,8 @@ PTE_PFN_MASK = ((1 << 52) - 1) & ~((1 << PAGE_SHIFT) - 1)
 
 PTE_NONE = 0
 """The empty entry: no translation."""
+PTE_MARKER_GUARD = 1 << 9
+"""An entry that is not present, and not empty: a guard (MADV_GUARD_INSTALL). Linux: a kind of swap entry."""
 
 
 def mk_pte(pfn: int, prot: int) -> int:
@@ -40,6 +42,11 @@ def mk_pte(pfn: int, prot: int) -> int:
 def pte_present(pte: int) -> bool:
     """Does the entry translate at all?"""
     return bool(pte & PAGE_PRESENT)
+
+
+def is_guard_pte_marker(pte: int) -> bool:
+    """Does the entry say that every access ends in a signal?"""
+    return pte == PTE_MARKER_GUARD
 
 
 def pte_user(pte: int) -> bool:

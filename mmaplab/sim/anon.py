@@ -17,6 +17,7 @@ from mmaplab.sim.memory import ZERO_PFN, Page
 from mmaplab.sim.merge import anon_vma_prepare
 from mmaplab.sim.mm_types import FaultResult, VmArea, VmFault
 from mmaplab.sim.pagecache import Folio, folio_mark_dirty
+from mmaplab.sim.writeback import balance_dirty_pages_ratelimited
 
 
 def do_anonymous_page(vmf: VmFault) -> FaultResult:
@@ -97,13 +98,15 @@ def wp_page_shared(vmf: VmFault, page: Page) -> FaultResult:
 def page_mkwrite(vmf: VmFault, folio: object) -> FaultResult:
     """A shared page is about to be stored to: promise it a block on the disk, and mark its folio dirty.
 
-    A full disk shows itself here, as SIGBUS. Linux: do_page_mkwrite, ext4_page_mkwrite, fault_dirty_shared_page.
+    A full disk shows itself here, as SIGBUS. Where too much is dirty, the store waits for the flusher first; Linux lets
+    it wait after the page is dirty (fault_dirty_shared_page). Linux: do_page_mkwrite, ext4_page_mkwrite.
     """
     assert isinstance(folio, Folio)
     inode = folio.mapping.host
+    balance_dirty_pages_ratelimited(inode.i_sb)
     if inode.i_sb.on_disk:
         try:
-            inode.i_sb.disk.reserve(inode.ino, vmf.pgoff)
+            inode.i_sb.disk.reserve(inode.ino, folio.index, min(folio.end, inode.pages))
         except OSError:
             return FaultResult.VM_FAULT_SIGBUS
     folio_mark_dirty(folio, vmf.vma.vm_mm.machine.now)

@@ -8,6 +8,7 @@ sets all of them: `KernelConfig.named("modern")` is Linux 6.18 with ext4, `"clas
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
@@ -32,7 +33,12 @@ class KernelConfig:
     """Un-hinted mappings are placed below this address, the highest first."""
     task_size: int = TASK_SIZE
     mmap_min_addr: int = 65536
+    """MAP_FIXED below this address is refused, where there is no CAP_SYS_RAWIO."""
+    hint_min_addr: int = 65536
+    """Hints below this address mean this one: the larger of mmap_min_addr and CONFIG_LSM_MMAP_MIN_ADDR."""
     start_brk: int = 0x5555_5555_9000
+    data_segment_bytes: int = 0
+    """The program file's own data, which RLIMIT_DATA counts together with the heap."""
     cpus: int = 2
     tlb_entries: int = 1536
 
@@ -67,6 +73,10 @@ class KernelConfig:
     """Asynchronous readahead ends on a folio boundary (6.16 and later)."""
     exec_only_readable: bool = True
     """PROT_EXEC alone is readable; False on processors with protection keys."""
+    thp: bool = True
+    """Built with CONFIG_TRANSPARENT_HUGEPAGE: madvise knows the advice on huge pages."""
+    ksm: bool = True
+    """Built with CONFIG_KSM: madvise knows MADV_MERGEABLE and MADV_UNMERGEABLE."""
     pt_reclaim: bool = True
     """madvise(MADV_DONTNEED) frees page tables that it empties (6.14 and later)."""
 
@@ -74,14 +84,23 @@ class KernelConfig:
     cap_sys_rawio: bool = True
     cap_ipc_lock: bool = True
     rlimit_memlock: int = 8 << 20
+    rlimit_stack: int = 8 << 20
     rlimit_as: int = RLIM_INFINITY
     rlimit_data: int = RLIM_INFINITY
 
     # write-back
+    dirty_background_bytes: int | None = None
+    """The flusher wakes when more than this is dirty; None for `dirty_background_ratio`."""
+    dirty_bytes: int | None = None
+    """Writers wait before more than this is dirty; None for `dirty_ratio`."""
+    dirty_background_ratio: int = 10
+    """The same as a percentage of the memory that is free or page cache, where `memory_pages` says how much there is;
+    without it there is no limit."""
+    dirty_ratio: int = 20
     dirty_expire_seconds: float = 30.0
     flush_tick_seconds: float = 5.0
     commit_seconds: float = 5.0
-    """The journal commits names and sizes this often."""
+    """The journal commits names, sizes and new blocks so long after the first change."""
 
     def __post_init__(self) -> None:
         if self.page_size != PAGE_SIZE:
@@ -94,6 +113,20 @@ class KernelConfig:
             raise ValueError(f"thp_align_anon is {self.thp_align_anon!r}: give 'multiple', 'larger' or 'never'")
         if self.cpus < 1:
             raise ValueError(f"cpus is {self.cpus}: a machine has at least one")
+        self._check_write_back()
+
+    def _check_write_back(self) -> None:
+        """Raise ValueError for what Linux refuses in /proc/sys/vm/dirty_* (dirty_bytes_min is two pages)."""
+        for name, least in (("dirty_background_bytes", 1), ("dirty_bytes", 2 * PAGE_SIZE)):
+            nbytes = getattr(self, name)
+            if nbytes is not None and nbytes < least:
+                raise ValueError(f"{name} is {nbytes}: give {least} bytes or more, or None for the ratio")
+        for name in ("dirty_background_ratio", "dirty_ratio"):
+            if not 0 <= getattr(self, name) <= 100:
+                raise ValueError(f"{name} is {getattr(self, name)}: give a percentage")
+        for name in ("flush_tick_seconds", "commit_seconds"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: give a number of seconds above 0")
 
     @property
     def fault_around_pages(self) -> int:
@@ -124,15 +157,15 @@ class KernelConfig:
 
 
 def _release() -> tuple[int, int]:
-    """Return the (major, minor) version of the running Linux, or a high one where there is none."""
+    """Return the (major, minor) version of the running Linux, or a high one where it tells none."""
     try:
         system = os.uname()
     except AttributeError:
         return (99, 0)
     if system.sysname != "Linux":
         return (99, 0)
-    major, minor, *_ = system.release.split(".")
-    return (int(major), int("".join(c for c in minor if c.isdigit()) or 0))
+    found = re.match(r"(\d+)\.(\d+)", system.release)
+    return (int(found[1]), int(found[2])) if found else (99, 0)
 
 
 PROFILES: dict[str, KernelConfig] = {

@@ -8,6 +8,8 @@ Linux has no such room: this is the hardware. Leaves out: caches, unaligned acce
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mmaplab.constants import PAGE_SIZE, SegvCode
 from mmaplab.pte import (
     PAGE_ACCESSED,
@@ -19,6 +21,7 @@ from mmaplab.pte import (
     pte_user,
     pte_write,
 )
+from mmaplab.sim.bulk import touch_tables
 from mmaplab.sim.events import Access
 from mmaplab.sim.fault import do_user_addr_fault, mm_of, send_signal
 from mmaplab.sim.memory import Page
@@ -28,7 +31,8 @@ from mmaplab.sim.mm_types import TaskStruct
 def load(task: TaskStruct, addr: int, nbytes: int) -> bytes:
     """Return `nbytes` bytes from `addr` on; each page is touched once. Raises FatalSignal at the first bad byte."""
     mm = mm_of(task)
-    with mm.trace.span(Access(task.pid, "load", addr, nbytes), task.pid) as span:
+    mm.trace.pid = task.pid
+    with mm.trace.span(Access, task.pid, "load", addr, nbytes) as span:
         parts = []
         for start, length in pages_of(addr, nbytes):
             page = access(task, start, "load")
@@ -38,10 +42,25 @@ def load(task: TaskStruct, addr: int, nbytes: int) -> bytes:
         return data
 
 
+def touch(task: TaskStruct, addr: int, length: int, step: int) -> None:
+    """Load one byte in every `step` bytes of [addr, addr + length), as a loop of `load` does; nothing is returned.
+
+    Where it is a byte of each page, the same for many pages, `touch_tables` does it for a page table at a time.
+    """
+    at, end = addr, addr + length
+    while at < end:
+        done = touch_tables(task, at, end) if step == PAGE_SIZE else 0
+        if not done:
+            load(task, at, 1)
+            done = step
+        at += done
+
+
 def store(task: TaskStruct, addr: int, data: bytes) -> None:
     """Store `data` from `addr` on. Raises FatalSignal at the first bad byte; the bytes before it are stored."""
     mm = mm_of(task)
-    with mm.trace.span(Access(task.pid, "store", addr, len(data)), task.pid):
+    mm.trace.pid = task.pid
+    with mm.trace.span(Access, task.pid, "store", addr, len(data)):
         done = 0
         for start, length in pages_of(addr, len(data)):
             page = access(task, start, "store")
@@ -51,7 +70,9 @@ def store(task: TaskStruct, addr: int, data: bytes) -> None:
 
 def execute(task: TaskStruct, addr: int) -> None:
     """Fetch one instruction at `addr`, a return. Raises FatalSignal."""
-    with mm_of(task).trace.span(Access(task.pid, "execute", addr, 1), task.pid):
+    mm = mm_of(task)
+    mm.trace.pid = task.pid
+    with mm.trace.span(Access, task.pid, "execute", addr, 1):
         access(task, addr, "execute")
 
 
@@ -104,12 +125,10 @@ def canonical(addr: int) -> bool:
     return addr >> 47 in (0, (1 << 17) - 1)
 
 
-def pages_of(addr: int, nbytes: int) -> list[tuple[int, int]]:
-    """Cut [addr, addr + nbytes) at page ends: a list of (start, bytes)."""
-    pieces = []
+def pages_of(addr: int, nbytes: int) -> Iterator[tuple[int, int]]:
+    """Cut [addr, addr + nbytes) at page ends, piece by piece: (start, bytes)."""
     end = addr + nbytes
     while addr < end:
         length = min(PAGE_SIZE - addr % PAGE_SIZE, end - addr)
-        pieces.append((addr % 2**64, length))
+        yield addr % 2**64, length
         addr += length
-    return pieces

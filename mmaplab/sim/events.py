@@ -57,7 +57,10 @@ class PageFault(Event):
 
 @dataclass(frozen=True, slots=True)
 class KernelWork(Event):
-    """The kernel worked without a process asking: 'flusher', 'reclaim', 'oom_kill', 'create_file', 'drop_caches'."""
+    """The kernel worked without a process asking.
+
+    'flusher', 'journal', 'reclaim', 'oom_kill', 'create_file', 'drop_caches'.
+    """
 
     what: str
 
@@ -75,17 +78,21 @@ class Done(Event):
 
 @dataclass(frozen=True, slots=True)
 class TaskCreate(Event):
-    """A process exists; `parent` is 0 for one that the host spawned."""
+    """A task exists; `parent` is 0 for one that the host spawned.
+
+    `tgid` is the process that it is a thread of: its own `pid` for the first thread. Threads share `mm`.
+    """
 
     pid: int
     mm: int
     parent: int
+    tgid: int
     linux: ClassVar[str] = "sched:sched_process_fork"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskExit(Event):
-    """A process has ended and its address space is gone."""
+    """A task has ended; with the last one of its process, the address space is gone."""
 
     pid: int
     mm: int
@@ -405,7 +412,11 @@ class DiskRead(Event):
 
 @dataclass(frozen=True, slots=True)
 class DiskWrite(Event):
-    """Blocks of a file were written: `npages` from page `index`; `why` is what asked for it."""
+    """Blocks of a file were written: `npages` from page `index`; `why` is what asked for it.
+
+    'msync', 'fsync', 'direct'; 'flusher', 'balance' (a writer has to wait), 'commit' (the journal's order), 'reclaim';
+    'create_file', 'drop_caches'.
+    """
 
     ino: int
     index: int
@@ -422,6 +433,23 @@ class DiskDiscard(Event):
     index: int
     npages: int
     linux: ClassVar[str] = "ext4:ext4_free_blocks"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalCommit(Event):
+    """The journal has made name, size and block map of a file durable; `path` is empty for a file without a name."""
+
+    ino: int
+    path: str
+    size: int
+    linux: ClassVar[str] = "jbd2:jbd2_end_commit"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock(Event):
+    """Time has passed: `now` is in seconds since boot."""
+
+    now: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,14 @@ import errno
 
 from mmaplab.constants import PAGE_SIZE, BusCode, SegvCode, VmFlags
 from mmaplab.interface import FatalSignal, fatal_signal
-from mmaplab.pte import PAGE_DIRTY, PAGE_RW, pte_present, pte_user, pte_write
+from mmaplab.pte import PAGE_DIRTY, PAGE_RW, is_guard_pte_marker, pte_present, pte_user, pte_write
 from mmaplab.sim.anon import do_anonymous_page
 from mmaplab.sim.events import PageFault, Signal
 from mmaplab.sim.filefault import do_cow_fault, do_read_fault, do_shared_fault
 from mmaplab.sim.memory import OutOfMemory
+from mmaplab.sim.merge import anon_vma_prepare
 from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, FaultResult, MmStruct, TaskStruct, VmArea, VmFault
+from mmaplab.sim.rlimit import acct_stack_growth
 from mmaplab.sim.vma import STACK_GUARD_GAP, vma_adjust
 
 SIGBUS, SIGSEGV, SIGKILL = 7, 11, 9
@@ -34,9 +36,9 @@ def do_user_addr_fault(task: TaskStruct, addr: int, want: str) -> None:
     Linux: do_user_addr_fault, arch/x86/mm/fault.c; mm_account_fault, mm/memory.c.
     """
     mm = mm_of(task)
-    with mm.trace.span(PageFault(task.pid, mm.mm, addr, want)) as span:
+    with mm.trace.span(PageFault, task.pid, mm.mm, addr, want) as span:
         vma = mm.slots.find_vma(mm, addr)
-        if vma is None or (addr < vma.vm_start and not expand_stack(vma, addr)):
+        if vma is None or (addr < vma.vm_start and not expand_stack(task, vma, addr)):
             raise bad_area(task, addr, SegvCode.SEGV_MAPERR)
         if access_error(vma, addr, want):
             raise bad_area(task, addr, SegvCode.SEGV_ACCERR)
@@ -47,7 +49,7 @@ def do_user_addr_fault(task: TaskStruct, addr: int, want: str) -> None:
         if result.failed:
             raise fault_signal(mm, task, addr, result)
         span.outcome = "major" if result & FaultResult.VM_FAULT_MAJOR or vmf.tried else "minor"
-        mm.trace.count_fault(task.pid, span.outcome)
+        mm.trace.count_fault(task.tgid, span.outcome)
 
 
 def retry_until_done(vmf: VmFault) -> FaultResult:
@@ -81,6 +83,8 @@ def handle_pte_fault(vmf: VmFault) -> FaultResult:
     """Which case is it? Linux: handle_pte_fault, mm/memory.c."""
     vma, mm = vmf.vma, vmf.vma.vm_mm
     pte = mm.pgd.get_pte(vmf.address)
+    if is_guard_pte_marker(pte):
+        return FaultResult.VM_FAULT_SIGSEGV
     if not pte_present(pte):
         if vma.is_anonymous:
             return do_anonymous_page(vmf)  # memory with no file
@@ -113,14 +117,26 @@ def access_error(vma: VmArea, addr: int, want: str) -> bool:
     return not vma.vm_flags & VM_ACCESS_FLAGS
 
 
-def expand_stack(vma: VmArea, addr: int) -> bool:
-    """Let an area that grows downwards reach `addr`; False where it may not. Linux: expand_stack, mm/vma.c."""
+def expand_stack(task: TaskStruct, vma: VmArea, addr: int) -> bool:
+    """Let an area that grows downwards reach `addr`; False where a limit or a neighbour forbids it.
+
+    Below it a gap of 1 MiB stays free of memory that can be touched, but for another such area. The area gets its
+    identity first, so that it has one even where it must not grow. Linux: expand_downwards, mm/vma.c.
+    """
     if not vma.vm_flags & VmFlags.VM_GROWSDOWN:
         return False
     mm = vma.vm_mm
     start = addr & -PAGE_SIZE
+    if start < mm.config.hint_min_addr:
+        return False
     below = mm.mm_mt.prev(vma)
-    if below is not None and below.vm_flags & VM_ACCESS_FLAGS and start - below.vm_end < STACK_GUARD_GAP:
+    touchable = below is not None and below.vm_flags & VM_ACCESS_FLAGS and not below.vm_flags & VmFlags.VM_GROWSDOWN
+    if below is not None and touchable and start - below.vm_end < STACK_GUARD_GAP:
+        return False
+    anon_vma_prepare(vma)
+    try:
+        acct_stack_growth(task, vma.vm_flags, vma.vm_end - start, vma.vm_start - start)
+    except OSError:
         return False
     vma_adjust(vma, start=start)
     return True
@@ -137,15 +153,18 @@ def bad_area(task: TaskStruct, addr: int, code: int) -> FatalSignal:
 def pagefault_out_of_memory(task: TaskStruct) -> bool:
     """End the process that has to go; says whether `task` lives on, and may try again. Linux: the same name."""
     kill = mm_of(task).machine.out_of_memory
-    return kill is not None and kill() is not task
+    return kill is not None and kill().tgid != task.tgid
 
 
 def fault_signal(mm: MmStruct, task: TaskStruct, addr: int, result: FaultResult) -> FatalSignal:
-    """Return the signal for a page that cannot be supplied: SIGBUS, or SIGKILL for the victim. Linux: do_sigbus."""
+    """Return the signal for a page that cannot be supplied: SIGBUS, SIGSEGV at a guard, or SIGKILL for the victim.
+
+    Linux: do_sigbus, bad_area_nosemaphore.
+    """
     if result & FaultResult.VM_FAULT_OOM:
         return send_signal(task, SIGKILL, 0, addr, mm)
     if result & FaultResult.VM_FAULT_SIGSEGV:
-        return send_signal(task, SIGSEGV, int(SegvCode.SEGV_ACCERR), addr)
+        return send_signal(task, SIGSEGV, int(SegvCode.SEGV_MAPERR), addr)
     return send_signal(task, SIGBUS, int(BusCode.BUS_ADRERR), addr)
 
 
@@ -154,7 +173,7 @@ def send_signal(task: TaskStruct, signo: int, code: int, addr: int, mm: MmStruct
 
     `mm` is given for a process that has lost its own already: the victim of a lack of memory.
     """
-    (mm or mm_of(task)).trace.emit(Signal(task.pid, signo, code, addr))
+    (mm or mm_of(task)).trace.emit(Signal, task.pid, signo, code, addr)
     return fatal_signal(signo, code, addr)
 
 
@@ -174,6 +193,7 @@ def populate_range(task: TaskStruct, vma: VmArea, start: int, end: int, write: b
     `write` asks for pages that can be stored to. With `waits_count`, a page that the disk was waited for counts as a
     major fault (madvise, mprotect of a locked area); otherwise every one is minor, for the fault is repeated and does
     not know that it is one (mlock, MAP_POPULATE). Linux: populate_vma_page_range, faultin_page_range, mm/gup.c.
+    A page that the disk cannot read ends it with EFAULT; Linux 6.18 tries again without end (measured with mlock).
     """
     for addr in range(start & -PAGE_SIZE, end, PAGE_SIZE):
         while not gup_can_follow(vma, addr, write):
@@ -184,7 +204,7 @@ def populate_range(task: TaskStruct, vma: VmArea, start: int, end: int, write: b
             if result.failed:
                 return errno.EFAULT
             major = waits_count and (vmf.tried or bool(result & FaultResult.VM_FAULT_MAJOR))
-            vma.vm_mm.trace.count_fault(task.pid, "major" if major else "minor")
+            vma.vm_mm.trace.count_fault(task.tgid, "major" if major else "minor")
     return 0
 
 

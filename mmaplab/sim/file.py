@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from mmaplab.constants import O_ACCMODE, Open
 from mmaplab.sim.events import FdClose, FdInstall
-from mmaplab.sim.pagecache import Inode, ihold, iput
+from mmaplab.sim.pagecache import AddressSpace, Inode, ihold, iput
 from mmaplab.sim.trace import Trace
 
 FIRST_FD = 3
@@ -49,16 +49,21 @@ class File:
     f_pos: int = 0
     f_ra: FileRaState = field(default_factory=FileRaState)
     f_count: int = 0
+    f_wb_err: int = 0
+    """The last failure of write-back that this description was told of (Linux: errseq_t)."""
+
+    def __repr__(self) -> str:
+        return f"<File {self.number} of {self.f_inode.name}, {self.f_count} users>"
 
     @property
     def readable(self) -> bool:
-        """Was it opened for reading? (FMODE_READ)"""
-        return self.f_flags & O_ACCMODE != Open.O_WRONLY
+        """Was it opened for reading? Access mode 3 is neither this nor the other. (FMODE_READ)"""
+        return self.f_flags & O_ACCMODE in (Open.O_RDONLY, Open.O_RDWR)
 
     @property
     def writable(self) -> bool:
         """Was it opened for writing? (FMODE_WRITE)"""
-        return self.f_flags & O_ACCMODE != Open.O_RDONLY
+        return self.f_flags & O_ACCMODE in (Open.O_WRONLY, Open.O_RDWR)
 
 
 def get_file(file: File) -> File:
@@ -84,17 +89,31 @@ class FilesStruct:
     trace: Trace
     fds: dict[int, File] = field(default_factory=dict)
 
+    def get_unused_fd(self, limit: int, count: int = 1) -> None:
+        """Raise EMFILE where no `count` descriptors below `limit` (RLIMIT_NOFILE) are free. Linux: alloc_fd."""
+        if FIRST_FD + len(self.fds) + count > limit:
+            free = limit - FIRST_FD - sum(fd < limit for fd in self.fds)
+            if free < count:
+                raise OSError(errno.EMFILE, f"RLIMIT_NOFILE allows descriptors below {limit}, and all are in use")
+
     def fd_install(self, file: File) -> int:
         """Give a file the lowest free descriptor."""
         fd = FIRST_FD
         while fd in self.fds:
             fd += 1
         self.fds[fd] = get_file(file)
-        self.trace.emit(FdInstall(self.pid, fd, file.number, file.f_inode.ino))
+        self.trace.emit(FdInstall, self.pid, fd, file.number, file.f_inode.ino)
         return fd
 
     def fdget(self, fd: int) -> File:
-        """Return the file of a descriptor; raises OSError(EBADF)."""
+        """Return the file of a descriptor; raises OSError(EBADF), also for one that was opened with O_PATH."""
+        file = self.fdget_raw(fd)
+        if file.f_flags & Open.O_PATH:
+            raise OSError(errno.EBADF, f"descriptor {fd} was opened with O_PATH: it only says which file")
+        return file
+
+    def fdget_raw(self, fd: int) -> File:
+        """Return the file of a descriptor, O_PATH or not; raises OSError(EBADF)."""
         file = self.fds.get(fd)
         if file is None:
             raise OSError(errno.EBADF, f"{fd} is no open descriptor of process {self.pid}")
@@ -102,9 +121,9 @@ class FilesStruct:
 
     def close_fd(self, fd: int) -> None:
         """Close a descriptor; raises OSError(EBADF)."""
-        file = self.fdget(fd)
+        file = self.fdget_raw(fd)
         del self.fds[fd]
-        self.trace.emit(FdClose(self.pid, fd))
+        self.trace.emit(FdClose, self.pid, fd)
         fput(file)
 
     def dup_fds(self, pid: int) -> FilesStruct:
@@ -112,5 +131,33 @@ class FilesStruct:
         child = FilesStruct(pid, self.trace)
         for fd, file in sorted(self.fds.items()):
             child.fds[fd] = get_file(file)
-            self.trace.emit(FdInstall(pid, fd, file.number, file.f_inode.ino))
+            self.trace.emit(FdInstall, pid, fd, file.number, file.f_inode.ino)
         return child
+
+
+# ---------------------------------------------------------------- errors of write-back
+
+
+def errseq_set(mapping: AddressSpace) -> None:
+    """Note that a page could not be written: everybody who has the file open is to be told. Linux: errseq_set."""
+    if not mapping.wb_err_unseen:
+        mapping.wb_err, mapping.wb_err_unseen = mapping.wb_err + 1, True
+
+
+def errseq_sample(mapping: AddressSpace) -> int:
+    """Return what a new open file description has been told: nothing yet of what nobody has seen.
+
+    Linux: filemap_sample_wb_err, errseq_sample.
+    """
+    return 0 if mapping.wb_err_unseen else mapping.wb_err
+
+
+def errseq_check_and_advance(mapping: AddressSpace, since: int) -> tuple[bool, int]:
+    """Return whether there is an error that is newer than `since`, and what has been told from now on.
+
+    Linux: errseq_check_and_advance, lib/errseq.c.
+    """
+    if since == mapping.wb_err:
+        return False, since
+    mapping.wb_err_unseen = False
+    return True, mapping.wb_err

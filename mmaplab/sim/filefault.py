@@ -19,9 +19,10 @@ from mmaplab.sim.file import File
 from mmaplab.sim.filemap import shmem_get_folio
 from mmaplab.sim.merge import anon_vma_prepare
 from mmaplab.sim.mm_types import FaultResult, VmArea, VmFault
-from mmaplab.sim.pagecache import Folio, Inode, filemap_add_folio, filemap_get_folio, read_folio
+from mmaplab.sim.pagecache import Folio, Inode, filemap_add_folio, filemap_get_folio
 from mmaplab.sim.pgtable import Leaf
 from mmaplab.sim.readahead import do_async_mmap_readahead, do_sync_mmap_readahead
+from mmaplab.sim.readpage import read_folio
 
 DONE = FaultResult.VM_FAULT_DONE
 SIGBUS = FaultResult.VM_FAULT_SIGBUS

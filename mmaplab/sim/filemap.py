@@ -21,15 +21,15 @@ from mmaplab.sim.pagecache import (
     filemap_add_folio,
     filemap_get_folio,
     filemap_remove_folio,
-    fill,
     folio_mark_accessed,
     folio_mark_dirty,
     folio_mark_uptodate,
     i_size_write,
-    read_folio,
 )
 from mmaplab.sim.readahead import PageCacheRa, page_cache_async_ra
-from mmaplab.sim.truncate import ext4_block_truncate_page, zero_partial_tail
+from mmaplab.sim.readpage import fill, read_folio
+from mmaplab.sim.truncate import ext4_zero_partial_blocks
+from mmaplab.sim.writeback import balance_dirty_pages_ratelimited, ext4_update_i_disksize
 
 MAX_LFS_FILESIZE = 2**63 - 1
 MAX_RW_COUNT = 0x7FFF_F000
@@ -108,9 +108,7 @@ def generic_perform_write(file: File, pos: int, data: bytes, now: float) -> int:
     """
     inode = file.f_inode
     if inode.i_sb.on_disk and pos > inode.i_size:
-        ext4_block_truncate_page(inode, inode.i_size, now)
-    elif inode.i_sb.on_disk and pos == inode.i_size:
-        zero_partial_tail(inode)
+        ext4_zero_partial_blocks(inode, pos, now)
     written = 0
     while written < len(data):
         at = pos + written
@@ -127,7 +125,18 @@ def generic_perform_write(file: File, pos: int, data: bytes, now: float) -> int:
         written += nbytes
         if at + nbytes > inode.i_size:
             i_size_write(inode, at + nbytes)
+            ext4_da_update_i_disksize(inode)
+        balance_dirty_pages_ratelimited(inode.i_sb)
     return written
+
+
+def ext4_da_update_i_disksize(inode: Inode) -> None:
+    """A write has made the file longer: where its last byte has a block, the journal may have the size at once.
+
+    Otherwise the size waits for the block. Linux: ext4_da_should_update_i_disksize, ext4_da_do_write_end.
+    """
+    if inode.i_sb.on_disk and inode.i_sb.disk.block(inode.ino, (inode.i_size - 1) >> PAGE_SHIFT) is not None:
+        ext4_update_i_disksize(inode, inode.i_size)
 
 
 def write_begin(inode: Inode, index: int, offset: int, length: int) -> Folio:
@@ -158,9 +167,8 @@ def write_begin(inode: Inode, index: int, offset: int, length: int) -> Folio:
 
 def _reserve_blocks(inode: Inode, folio: Folio, index: int, offset: int, length: int) -> None:
     """Promise a block for every page that the write touches (delayed allocation); raises OSError(ENOSPC)."""
-    last = min(folio.end - 1, index + ((offset + length - 1) >> PAGE_SHIFT))
-    for i in range(index, last + 1):
-        inode.i_sb.disk.reserve(inode.ino, i)
+    end = min(folio.end, index + ((offset + length - 1) >> PAGE_SHIFT) + 1)
+    inode.i_sb.disk.reserve(inode.ino, index, end)
 
 
 def _new_folio(inode: Inode, index: int, length: int) -> Folio:
@@ -199,7 +207,7 @@ def _copy_into(inode: Inode, folio: Folio, pos: int, data: bytes) -> None:
 def shmem_add_folio(inode: Inode, index: int) -> Folio:
     """Give a tmpfs file a page; raises OSError(ENOSPC) when the file system is full. Linux: shmem_get_folio_gfp."""
     sb = inode.i_sb
-    limit = sb.config.disk_pages
+    limit = sb.max_blocks
     if limit is not None and sb.pages_in_use >= limit:
         raise OSError(errno.ENOSPC, f"the tmpfs is full: all {limit} pages are in use")
     folio = filemap_add_folio(inode.i_mapping, index)

@@ -10,7 +10,7 @@ Leaves out: vfork, clone's flags but CLONE_VM, signals, accounting.
 from __future__ import annotations
 
 from mmaplab.constants import PMD_SIZE, VmFlags
-from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, PAGE_RW, pte_pfn
+from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, PAGE_RW, PTE_MARKER_GUARD, pte_pfn
 from mmaplab.sim.memory import ZERO_PFN
 from mmaplab.sim.mm import free_pgtables
 from mmaplab.sim.mm_types import AnonVma, MmStruct, VmArea
@@ -18,13 +18,18 @@ from mmaplab.sim.vma import vma_link, vma_unlink
 
 
 def dup_mmap(child: MmStruct, parent: MmStruct) -> None:
-    """Copy every area of the parent, and the entries that could not be found again. Linux: dup_mmap, kernel/fork.c."""
+    """Copy every area of the parent, and the entries that could not be found again. Linux: dup_mmap, kernel/fork.c.
+
+    Leaves out: EAGAIN number of processes, EAGAIN SCHED_DEADLINE, ENOMEM memory is tight, ENOMEM PID namespace, ENOSYS,
+    ERESTARTNOINTR.
+    """
     child.start_brk, child.brk = parent.start_brk, parent.brk
     for vma in parent.areas:
         if vma.vm_flags & VmFlags.VM_DONTCOPY:
             continue
         flags = vma.vm_flags & ~VmFlags.VM_LOCKED
         copy = VmArea(child, vma.vm_start, vma.vm_end, flags, vma.vm_pgoff, vma.vm_file)
+        copy.maybe_guard = vma.maybe_guard
         wiped = vma.vm_flags & VmFlags.VM_WIPEONFORK
         if not wiped:
             anon_vma_fork(copy, vma)
@@ -45,9 +50,10 @@ def anon_vma_fork(child: VmArea, parent: VmArea) -> None:
 def copy_page_range(child: VmArea, parent: VmArea) -> None:
     """Give the child the parent's entries, with private pages read-only on both sides. Linux: copy_page_range.
 
-    An area that never made a private page is left out: its pages can be found again by faults (vma_needs_copy).
+    An area that never made a private page, or a guard, is left out: its pages can be found again by faults
+    (vma_needs_copy).
     """
-    if parent.anon_vma is None:
+    if parent.anon_vma is None and not parent.maybe_guard:
         return
     source, target = parent.vm_mm.pgd, child.vm_mm.pgd
     for base, _leaf in source.leaves(parent.vm_start, parent.vm_end):
@@ -64,11 +70,15 @@ def copy_page_range(child: VmArea, parent: VmArea) -> None:
         if page.pfn != ZERO_PFN and page.anon:
             page.anon_exclusive = False
         target.set_pte(addr, pte & ~PAGE_ACCESSED)
+    for addr in source.guards(parent.vm_start, parent.vm_end):
+        target.set_pte(addr, PTE_MARKER_GUARD)
 
 
 def exit_mmap(mm: MmStruct) -> None:
     """Take an address space apart. Linux: exit_mmap, mm/mmap.c."""
     for vma in mm.areas:
         mm.slots.zap_page_range(vma, vma.vm_start, vma.vm_end)
+        for addr in mm.pgd.guards(vma.vm_start, vma.vm_end):
+            mm.pgd.clear_pte(addr)
         vma_unlink(vma)
     free_pgtables(mm, 0, -(-mm.config.task_size // PMD_SIZE) * PMD_SIZE)

@@ -13,8 +13,9 @@ from mmaplab.constants import PAGE_SIZE, VmFlags
 from mmaplab.pte import pte_dirty, pte_pfn, pte_present, pte_user, pte_write
 from mmaplab.sim.kernel import Kernel
 from mmaplab.sim.memory import ZERO_PFN
-from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, VmArea
+from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, VmArea, is_data_mapping
 from mmaplab.sim.pagecache import Folio, Inode
+from mmaplab.sim.pgtable import READY
 from mmaplab.sim.vma import vma_lookup
 
 Problems = Iterator[str]
@@ -37,6 +38,18 @@ def entries(kernel: Kernel) -> Iterator[tuple[MmStruct, int, int]]:
             yield mm, addr, pte
 
 
+def threads_share(kernel: Kernel) -> Problems:
+    """The threads of a process share address space, descriptors and limits; an address space counts its tasks."""
+    tasks = [process.task for process in kernel.processes.values()]
+    users = Counter(id(task.mm) for task in tasks)
+    for task in tasks:
+        first = kernel.processes[task.tgid].task if task.tgid in kernel.processes else None
+        if first is None or (task.mm, task.files, task.rlimits) != (first.mm, first.files, first.rlimits):
+            yield f"thread {task.pid} shares not all with process {task.tgid}"
+        if task.mm is None or task.mm.mm_users != users[id(task.mm)]:
+            yield f"task {task.pid} is one of {users[id(task.mm)]} in its address space, which counts otherwise"
+
+
 def areas_sorted(kernel: Kernel) -> Problems:
     """Areas are page-aligned, not empty, in order, and never overlap."""
     for mm in spaces(kernel):
@@ -45,6 +58,16 @@ def areas_sorted(kernel: Kernel) -> Problems:
             if vma.vm_start % PAGE_SIZE or vma.vm_end % PAGE_SIZE or not end <= vma.vm_start < vma.vm_end:
                 yield f"{vma} after {end:#x}"
             end = vma.vm_end
+
+
+def totals_match_areas(kernel: Kernel) -> Problems:
+    """`total_vm`, `data_vm` and `locked_vm` are the pages of the areas that each is to count."""
+    for mm in spaces(kernel):
+        data = [v for v in mm.areas if is_data_mapping(v.vm_flags)]
+        locked = [v for v in mm.areas if v.vm_flags & VmFlags.VM_LOCKED]
+        counted = [sum(vma.pages for vma in areas) for areas in (mm.areas, data, locked)]
+        if counted != [mm.total_vm, mm.data_vm, mm.locked_vm]:
+            yield f"mm {mm.mm} counts {mm.total_vm}, {mm.data_vm}, {mm.locked_vm} pages; its areas have {counted}"
 
 
 def rights_within_ceiling(kernel: Kernel) -> Problems:
@@ -96,6 +119,15 @@ def frames_accounted_for(kernel: Kernel) -> Problems:
         yield "the zero page holds something else"
 
 
+def tables_know_what_is_ready(kernel: Kernel) -> Problems:
+    """A page table's `ready` is the number of its entries that a load finds complete."""
+    for mm in spaces(kernel):
+        for base, leaf in mm.pgd.leaves(0, 1 << 47):
+            ready = sum(pte & READY == READY for pte in leaf)
+            if ready != leaf.ready:
+                yield f"the table of mm {mm.mm} at {base:#x} counts {leaf.ready} ready entries, and has {ready}"
+
+
 def file_entries_map_the_cache(kernel: Kernel) -> Problems:
     """In a shared mapping, an entry maps the frame that the page cache has for that file page."""
     for mm, addr, pte in entries(kernel):
@@ -141,10 +173,32 @@ def clean_agrees_with_disk(kernel: Kernel) -> Problems:
         for index, folio in inode.i_mapping.i_pages.items():
             if folio.dirty or not folio.uptodate or index >= inode.pages:
                 continue
+            if folio.write_io_error:  # what could not be written is clean all the same
+                continue
             block = kernel.disk.block(inode.ino, index) or bytes(PAGE_SIZE)
             end = min(PAGE_SIZE, inode.i_size - index * PAGE_SIZE)
             if folio.page(index).data[:end] != block[:end]:
                 yield f"page {index} of inode {inode.ino} is clean, and differs from the disk"
+
+
+def dirty_pages_are_listed(kernel: Kernel) -> Problems:
+    """The list that the flusher looks at holds every dirty folio that has a disk under it, and no other."""
+    dirty = {id(f): f for inode in kernel.sb.s_inodes.values() for f in inode.i_mapping.folios() if f.dirty}
+    listed = {id(folio) for folio in kernel.sb.s_dirty}
+    pages = sum(len(folio.pages) for folio in dirty.values())
+    if kernel.sb.on_disk and (listed != set(dirty) or kernel.sb.nr_dirty != pages):
+        yield f"{len(listed)} of {len(dirty)} dirty folios are listed, {kernel.sb.nr_dirty} of {pages} pages counted"
+
+
+def blocks_are_counted(kernel: Kernel) -> Problems:
+    """The disk counts the blocks in use and those that are promised, and no page has both."""
+    disk = kernel.disk
+    used = sum(len(record.blocks) + len(record.reserved) for record in disk.files.values())
+    if used != disk.used:
+        yield f"{disk.used} blocks are counted, {used} are in use or promised"
+    for ino, record in disk.files.items():
+        if record.blocks.keys() & record.reserved:
+            yield f"file {ino} has a block and the promise of one for pages {record.blocks.keys() & record.reserved}"
 
 
 def shared_stores_are_noticed(kernel: Kernel) -> Problems:
@@ -190,16 +244,21 @@ def tlb_is_not_stale(kernel: Kernel) -> Problems:
 
 
 PREDICATES: tuple[Callable[[Kernel], Problems], ...] = (
+    threads_share,
     areas_sorted,
+    totals_match_areas,
     rights_within_ceiling,
     entries_inside_areas,
     entries_grant_no_more,
     counts_match_entries,
     frames_accounted_for,
+    tables_know_what_is_ready,
     file_entries_map_the_cache,
     nothing_beyond_the_file,
     dirty_implies_cached,
     clean_agrees_with_disk,
+    dirty_pages_are_listed,
+    blocks_are_counted,
     shared_stores_are_noticed,
     private_pages_have_one_writer,
     files_know_their_areas,

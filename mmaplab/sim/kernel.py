@@ -10,24 +10,27 @@ p.load(a)                                   # a page fault; see kernel.trace
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
 
-from mmaplab.constants import PAGE_SIZE, Rlimit
-from mmaplab.sim import anon, cpu, filefault, fork, madvise, merge, mm, readahead, vma, vmscan, writeback
+from mmaplab.constants import PAGE_SIZE
+from mmaplab.sim import anon, cpu, filefault, flusher, fork, merge, mm, msync, readahead, vma, vmscan, writeback
+from mmaplab.sim.arguments import octets, text, whole
 from mmaplab.sim.config import KernelConfig
-from mmaplab.sim.disk import Disk
+from mmaplab.sim.disk import Disk, DiskFile
 from mmaplab.sim.events import KernelWork, TaskCreate, TaskExit
 from mmaplab.sim.fault import handle_mm_fault, mm_of
 from mmaplab.sim.file import FilesStruct
 from mmaplab.sim.filemap import generic_perform_write
 from mmaplab.sim.memory import Memory
 from mmaplab.sim.mm_types import Machine, MmStruct, TaskStruct
-from mmaplab.sim.pagecache import Inode, SuperBlock
+from mmaplab.sim.namei import Files, check_name, do_unlink
+from mmaplab.sim.pagecache import Inode, SuperBlock, i_size_write
 from mmaplab.sim.pgtable import Tlb
-from mmaplab.sim.process import Process, octets, text
-from mmaplab.sim.readwrite import Files, do_unlink
+from mmaplab.sim.process import Process, TaskCalls
+from mmaplab.sim.rlimit import default_limits
 from mmaplab.sim.slots import Function, Slots
 from mmaplab.sim.trace import Trace
 
@@ -43,7 +46,7 @@ REFERENCE = Slots(
     copy_page_range=fork.copy_page_range,
     zap_page_range=mm.zap_page_range,
     do_writepages=writeback.do_writepages,
-    do_msync=madvise.do_msync,
+    do_msync=msync.do_msync,
 )
 """The kernel's own functions, for each slot."""
 
@@ -61,18 +64,21 @@ class Kernel:
         self,
         config: KernelConfig | None = None,
         check: Callable[[Kernel], None] | None = None,
-        record: bool = True,
+        record: bool | Trace = True,
         **slots: Function,
     ) -> None:
         self.config = config or KernelConfig()
         self.check = check
-        self.trace = Trace(recording=record)
+        self.trace = record if isinstance(record, Trace) else Trace(recording=record)
         self.memory = Memory(self.trace, self.config.memory_pages)
         self.disk = Disk(self.trace, self.config.disk_pages)
-        self.slots = fill_slots(slots)
+        self.slots, self._replaced = fill_slots(slots), slots
         tlbs = [Tlb(number, self.trace, self.config.tlb_entries) for number in range(self.config.cpus)]
-        self.machine = Machine(self.config, self.trace, self.memory, tlbs, self.slots)
+        self.machine = Machine(self.config, self.trace, self.memory, tlbs, self.slots, not slots)
         self.sb = SuperBlock(self.config.file_system, self.config, self.trace, self.memory, self.disk)
+        self.sb.max_blocks = self.config.disk_pages
+        self.sb.ratelimit_pages = flusher.dirty_poll_interval(flusher.dirty_limits(self.config, self.sb)[1])
+        self.sb.balance_dirty_pages = lambda: flusher.balance_dirty_pages(self.machine, self.sb)
         self.files = Files(self.sb, self.machine)
         self.processes: dict[int, Process] = {}
         self.memory.reclaim = self._reclaim
@@ -92,20 +98,20 @@ class Kernel:
 
     def close(self) -> None:
         """End every process and remove every file."""
-        for process in list(self.processes.values()):
-            process.exit()
+        while self.processes:
+            self._exit_group(next(iter(self.processes.values())).task)
         for path in list(self.files.names):
             do_unlink(self.files, path)
 
     def _reclaim(self) -> bool:
-        with self.trace.span(KernelWork("reclaim")):
+        with self.trace.span(KernelWork, "reclaim"):
             return vmscan.shrink_lru(self.sb)
 
     def _oom_kill(self) -> TaskStruct:
-        """End the process with the most anonymous memory. Linux: out_of_memory, mm/oom_kill.c."""
+        """End the process with the most memory. Linux: out_of_memory, mm/oom_kill.c."""
         victim = vmscan.select_bad_process(process.task for process in self.processes.values())
-        with self.trace.span(KernelWork("oom_kill")):
-            self._exit(victim)
+        with self.trace.span(KernelWork, "oom_kill"):
+            self._exit_group(victim)
         return victim
 
     def _checked(self) -> None:
@@ -123,15 +129,27 @@ class Kernel:
             raise FileExistsError(17, f"the file {path!r} exists", path)
         if not path or "/" in path or path in (".", ".."):
             raise ValueError(f"{path!r} is no name of a file here: names live in one flat directory, without '/'")
+        check_name(path)
         data = octets(data)
-        with self.trace.span(KernelWork("create_file"), 0):
-            inode = self.files.names[path] = self.files.new_inode(path)
-            file = self.files.new_file(inode, 2)
-            for pos in range(0, len(data), PAGE_SIZE):
-                generic_perform_write(file, pos, data[pos : pos + PAGE_SIZE], self.machine.now)
-            writeback.do_writepages(inode.i_mapping, 0, None, "create_file")
-            if not warm:
-                writeback.invalidate_mapping_pages(inode.i_mapping)
+        self.trace.pid = 0
+        with self.trace.span(KernelWork, "create_file"):
+            try:
+                self._write_new(path, data, warm)
+            except OSError:
+                do_unlink(self.files, path)
+                raise
+
+    def _write_new(self, path: str, data: bytes, warm: bool) -> None:
+        """Write a new file page by page, and make it durable."""
+        inode = self.files.names[path] = self.files.new_inode(path)
+        file = self.files.new_file(inode, 2)
+        for pos in range(0, len(data), PAGE_SIZE):
+            generic_perform_write(file, pos, data[pos : pos + PAGE_SIZE], self.machine.now)
+        writeback.do_writepages(inode.i_mapping, 0, None, "create_file")
+        if self.sb.on_disk:
+            self.disk.commit(inode.ino)
+        if not warm:
+            writeback.invalidate_mapping_pages(inode.i_mapping)
 
     def file_bytes(self, path: str) -> bytes:
         """Return what a fresh read of the whole file returns now; it leaves no trace and reads nothing in."""
@@ -139,79 +157,160 @@ class Kernel:
         return file_content(inode)
 
     def disk_bytes(self, path: str) -> bytes:
-        """Return what the disk holds of the file now; raises FileNotFoundError where it has no such name."""
-        for record in self.disk.files.values():
-            if record.path == path:
-                pages = (record.size + PAGE_SIZE - 1) // PAGE_SIZE
-                data = b"".join(record.blocks.get(i, bytes(PAGE_SIZE)) for i in range(pages))
-                return data[: record.size]
+        """Return what a crash would leave of the file; raises FileNotFoundError where it has no such name."""
+        for _, record in self.disk.durable_files():
+            if record.durable_path == path:
+                return record.durable_bytes()
         raise FileNotFoundError(2, f"the disk has no file {path!r}", path)
 
     def drop_caches(self, path: str) -> None:
         """Write the file's dirty pages back, then drop its clean, unmapped pages from the page cache."""
         inode = self.files.lookup(path)
-        with self.trace.span(KernelWork("drop_caches"), 0):
+        self.trace.pid = 0
+        with self.trace.span(KernelWork, "drop_caches"):
             writeback.do_writepages(inode.i_mapping, 0, None, "drop_caches")
+            writeback.jbd2_commit(self.sb)
             writeback.invalidate_mapping_pages(inode.i_mapping)
 
     # ---- processes
 
     def spawn(self) -> Process:
         """Return a new process with an empty descriptor table and an empty address space."""
-        return self._start(None)
+        pid = self._new_pid()
+        space, table = MmStruct(pid, self.machine), FilesStruct(pid, self.trace)
+        return self._start(TaskStruct(pid, pid, space, table, self._cpu(pid), 0, default_limits(self.config)))
 
-    def _start(self, parent: TaskStruct | None) -> Process:
-        pid, self._next_pid = self._next_pid, self._next_pid + 1
-        space = MmStruct(pid, self.machine)
-        table = parent.files.dup_fds(pid) if parent else FilesStruct(pid, self.trace)
-        limits = dict(parent.rlimits) if parent else default_limits(self.config)
-        task = TaskStruct(pid, space, table, (pid - 1) % self.config.cpus, parent.pid if parent else 0, limits)
-        self.trace.emit(TaskCreate(pid, space.mm, task.parent))
-        if parent:
-            fork.dup_mmap(space, mm_of(parent))
-        process = self.processes[pid] = Process(task, self.files, self._start, self._exit, self._checked)
+    def _fork(self, parent: TaskStruct) -> Process:
+        """Copy the calling thread, its descriptors and its address space. Linux: copy_process, kernel/fork.c."""
+        pid = self._new_pid()
+        space, table = MmStruct(pid, self.machine), parent.files.dup_fds(pid)
+        child = TaskStruct(pid, pid, space, table, self._cpu(pid), parent.tgid, dict(parent.rlimits))
+        process = self._start(child)
+        fork.dup_mmap(space, mm_of(parent))
+        return process
+
+    def _clone_thread(self, caller: TaskStruct) -> Process:
+        """Start one more thread: everything is shared but the number and the processor. Linux: copy_process."""
+        pid, space = self._new_pid(), mm_of(caller)
+        cpu = self._cpu(1 + caller.cpu + space.mm_users)
+        thread = TaskStruct(pid, caller.tgid, space, caller.files, cpu, caller.parent, caller.rlimits)
+        return self._start(thread)
+
+    def _new_pid(self) -> int:
+        self._next_pid += 1
+        return self._next_pid - 1
+
+    def _cpu(self, number: int) -> int:
+        return (number - 1) % self.config.cpus
+
+    def _start(self, task: TaskStruct) -> Process:
+        space = mm_of(task)
+        space.mm_users += 1
+        self.trace.emit(TaskCreate, task.pid, space.mm, task.parent, task.tgid)
+        calls = TaskCalls(self._fork, self._clone_thread, self._exit, self._exit_group)
+        process = self.processes[task.pid] = Process(task, self.files, calls, self._checked)
         return process
 
     def _exit(self, task: TaskStruct) -> None:
+        """End one thread; the last one takes address space and descriptors along. Linux: do_exit, kernel/exit.c."""
         space = mm_of(task)
-        fork.exit_mmap(space)
-        for fd in sorted(task.files.fds):
-            task.files.close_fd(fd)
+        space.mm_users -= 1
+        if not space.mm_users:
+            fork.exit_mmap(space)
+            for fd in sorted(task.files.fds):
+                task.files.close_fd(fd)
         task.mm = None
         del self.processes[task.pid]
-        self.trace.emit(TaskExit(task.pid, space.mm))
+        self.trace.emit(TaskExit, task.pid, space.mm)
+
+    def _exit_group(self, task: TaskStruct) -> None:
+        """End a process: all of its threads, the first one last. Linux: do_group_exit, kernel/exit.c."""
+        group = [process.task for process in self.processes.values() if process.task.tgid == task.tgid]
+        for thread in sorted(group, key=lambda each: each.pid, reverse=True):
+            self._exit(thread)
 
     # ---- time and power
 
     def tick(self, seconds: float) -> None:
-        """Let time pass: the flusher wakes, and writes what has been dirty for long enough. Raises ValueError."""
-        if seconds < 0:
-            raise ValueError(f"tick({seconds}): time does not run backwards")
-        end = self.machine.now + seconds
-        step = self.config.flush_tick_seconds
-        wake = (self.machine.now // step + 1) * step
-        while wake <= end:
-            self.machine.now = wake
-            self._flusher()
-            wake += step
-        self.machine.now = end
+        """Let time pass: the flusher and the journal's thread wake up and write (flusher.py).
 
-    def _flusher(self) -> None:
-        """Write back folios that have been dirty longer than dirty_expire. Linux: wb_writeback, fs/fs-writeback.c."""
-        oldest = self.machine.now - self.config.dirty_expire_seconds
-        for inode in list(self.sb.s_inodes.values()):
-            aged = [f for f in inode.i_mapping.folios() if f.dirty and f.dirtied_at <= oldest]
-            if aged and self.sb.on_disk:
-                with self.trace.span(KernelWork("flusher"), 0):
-                    self.slots.do_writepages(inode.i_mapping, 0, None, "flusher")
+        Raises ValueError, TypeError.
+        """
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise TypeError(f"tick({seconds!r}): give a number of seconds")
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"tick({seconds}): time does not run backwards, and no time is endless")
+        self.trace.pid = 0
+        flusher.pass_time(self.machine, self.sb, seconds)
 
     def power_failure(self) -> Kernel:
-        """Return a new kernel that has the disk's contents and nothing else; this one is left as it was."""
-        after = Kernel(self.config, self.check, self.trace.recording)
-        for record in self.disk.files.values():
-            if record.path and self.sb.on_disk:
-                after.create_file(record.path, self.disk_bytes(record.path))
+        """Return a new kernel that has what the disk and its journal hold, and nothing else.
+
+        A name or a size that no commit has made durable is gone; pages that were never written are zeros. Broken
+        blocks stay broken. This kernel is left as it was.
+        """
+        after = Kernel(self.config, self.check, self.trace.recording, **self._replaced)
+        after.disk.capacity = self.disk.capacity
+        after.sb.max_blocks = self.sb.max_blocks
+        for ino, record in self.disk.durable_files():
+            after._mount_file(record, {kind: {i for n, i in bad if n == ino} for kind, bad in self.disk.broken.items()})
         return after
+
+    def _mount_file(self, record: DiskFile, broken: dict[str, set[int]]) -> None:
+        """Put a file of another kernel's disk on this one's."""
+        self.trace.pid = 0
+        with self.trace.span(KernelWork, "create_file"):
+            inode = self.files.names[record.durable_path] = self.files.new_inode(record.durable_path)
+            i_size_write(inode, record.durable_size)
+            self.disk.set_size(inode.ino, record.durable_size)
+            for index, block in record.durable_blocks().items():
+                self.disk.write_block(inode.ino, index, block, "create_file")
+            self.disk.commit(inode.ino)
+        for kind, pages in broken.items():
+            self.disk.broken[kind] |= {(inode.ino, index) for index in pages}
+
+    # ---- faults from outside
+
+    def fail_block(self, path: str, page: int, operation: str = "both") -> None:
+        """Break the disk block of a file page, counted from 0, until `mend_block`.
+
+        From now on "read", "write" or "both" end in an I/O error: SIGBUS for a load that has to wait for the page, EIO
+        for read, fsync and msync; what is cached stays. Raises FileNotFoundError, TypeError, ValueError.
+        """
+        for kind, place in self._blocks(path, page, operation):
+            self.disk.broken[kind].add(place)
+
+    def mend_block(self, path: str, page: int, operation: str = "both") -> None:
+        """Undo `fail_block`; a block that is not broken stays as it is. Raises as `fail_block` does."""
+        for kind, place in self._blocks(path, page, operation):
+            self.disk.broken[kind].discard(place)
+
+    def _blocks(self, path: str, page: int, operation: str) -> list[tuple[str, tuple[int, int]]]:
+        inode = self.files.lookup(text(path))
+        if whole("page", page) < 0:
+            raise ValueError(f"page is {page}: the pages of a file are counted from 0")
+        kinds = ["read", "write"] if operation == "both" else [operation]
+        if not set(kinds) <= {"read", "write"}:
+            raise ValueError(f"operation is {operation!r}: give 'read', 'write' or 'both'")
+        if not self.sb.on_disk:
+            raise ValueError(f"{path!r} is a file of tmpfs: there is no disk under it that could fail")
+        return [(kind, (inode.ino, page)) for kind in kinds]
+
+    def fill_disk(self, left: int = 0) -> None:
+        """Let other files take the disk, or the tmpfs, but for `left` blocks of a page each.
+
+        From now on who needs more gets ENOSPC from write, and SIGBUS for a store to a hole of a shared mapping. Call it
+        again with a larger number to make room. Raises TypeError, ValueError.
+        """
+        if whole("left", left) < 0:
+            raise ValueError(f"left is {left}: a disk cannot have less than 0 free blocks")
+        size, used = self.config.disk_pages, self.disk.used if self.sb.on_disk else self.sb.pages_in_use
+        if size is not None and used + left > size:
+            raise ValueError(f"left is {left}: the disk has {size} blocks, and {used} are in use")
+        if self.sb.on_disk:
+            self.disk.capacity = used + left
+        else:
+            self.sb.max_blocks = used + left
 
 
 def fill_slots(given: dict[str, Function]) -> Slots:
@@ -223,15 +322,6 @@ def fill_slots(given: dict[str, Function]) -> Slots:
         if not callable(function):
             raise TypeError(f"{name} is {function!r}: give a function")
     return replace(REFERENCE, **given)
-
-
-def default_limits(config: KernelConfig) -> dict[int, int]:
-    """Return the resource limits of a new process, in bytes."""
-    return {
-        Rlimit.RLIMIT_AS: config.rlimit_as,
-        Rlimit.RLIMIT_DATA: config.rlimit_data,
-        Rlimit.RLIMIT_MEMLOCK: config.rlimit_memlock,
-    }
 
 
 def file_content(inode: Inode) -> bytes:

@@ -1,29 +1,30 @@
-"""madvise, mincore, msync, mlock: advice, questions and promises about a range.
+"""madvise: advice about a range. Some advice is an order, and some changes what the range holds.
 
-    madvise    advice; MADV_DONTNEED and MADV_REMOVE are orders, MADV_POPULATE_* faults pages in now
-    mincore    is each page in memory? (the page cache's answer, not my page table's)
-    msync      MS_SYNC writes a shared mapping's dirty pages to the disk; MS_ASYNC only checks its arguments
-    mlock      bring pages in and keep them
+    flags of the area    NORMAL RANDOM SEQUENTIAL, DONTFORK WIPEONFORK, DONTDUMP, HUGEPAGE, MERGEABLE, and back
+    pages come in        WILLNEED reads ahead, POPULATE_READ and POPULATE_WRITE fault in
+    pages go             DONTNEED now, REMOVE out of the file, FREE COLD PAGEOUT when reclaim looks (pageout.py)
+    guards               GUARD_INSTALL, GUARD_REMOVE (guard.py)
 
-Linux: mm/madvise.c, mm/mincore.c, mm/msync.c, mm/mlock.c. Leaves out: MADV_COLD, MADV_PAGEOUT, MADV_COLLAPSE,
-MADV_MERGEABLE, guard regions, memory failure injection: these raise NotImplementedError rather than pretend.
+Linux: mm/madvise.c. Leaves out: huge pages, memory failure injection; see `do_madvise`.
 """
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
-from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, Madv, Ms, Rlimit, VmFlags
-from mmaplab.pte import pte_present
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, Madv, VmFlags
+from mmaplab.sim.config import KernelConfig
 from mmaplab.sim.fault import mm_of, populate_range
+from mmaplab.sim.guard import madvise_guard_install, madvise_guard_remove
 from mmaplab.sim.merge import vma_modify_flags
 from mmaplab.sim.mm import reclaim_tables
 from mmaplab.sim.mm_types import TaskStruct, VmArea
-from mmaplab.sim.mmap import U64, fail, mm_populate, page_align
+from mmaplab.sim.mmap import U64, fail, page_align
+from mmaplab.sim.pageout import madvise_cold, madvise_free, madvise_pageout
 from mmaplab.sim.readahead import force_page_cache_ra
 from mmaplab.sim.truncate import punch_hole
 from mmaplab.sim.vma import vma_lookup
-from mmaplab.sim.writeback import file_write_and_wait
 
 NEW_FLAGS: dict[int, tuple[VmFlags, VmFlags]] = {
     Madv.MADV_NORMAL: (VmFlags.VM_SEQ_READ | VmFlags.VM_RAND_READ, VmFlags.VM_NONE),
@@ -37,20 +38,21 @@ NEW_FLAGS: dict[int, tuple[VmFlags, VmFlags]] = {
     Madv.MADV_DODUMP: (VmFlags.VM_DONTDUMP, VmFlags.VM_NONE),
     Madv.MADV_HUGEPAGE: (VmFlags.VM_NOHUGEPAGE, VmFlags.VM_HUGEPAGE),
     Madv.MADV_NOHUGEPAGE: (VmFlags.VM_HUGEPAGE, VmFlags.VM_NOHUGEPAGE),
+    Madv.MADV_MERGEABLE: (VmFlags.VM_NONE, VmFlags.VM_MERGEABLE),
+    Madv.MADV_UNMERGEABLE: (VmFlags.VM_MERGEABLE, VmFlags.VM_NONE),
 }
 """Advice that changes an area's flags: what is cleared, what is set."""
 
-LEFT_OUT = {
-    Madv.MADV_MERGEABLE,
-    Madv.MADV_UNMERGEABLE,
-    Madv.MADV_COLD,
-    Madv.MADV_PAGEOUT,
-    Madv.MADV_COLLAPSE,
-    Madv.MADV_HWPOISON,
-    Madv.MADV_SOFT_OFFLINE,
-    Madv.MADV_GUARD_INSTALL,
-    Madv.MADV_GUARD_REMOVE,
+PER_AREA: dict[int, Callable[[VmArea, int, int], None]] = {
+    Madv.MADV_COLD: madvise_cold,
+    Madv.MADV_PAGEOUT: madvise_pageout,
+    Madv.MADV_GUARD_INSTALL: madvise_guard_install,
+    Madv.MADV_GUARD_REMOVE: madvise_guard_remove,
 }
+"""Advice that is carried out in rooms of its own."""
+WITH_KSM = {Madv.MADV_MERGEABLE, Madv.MADV_UNMERGEABLE}
+WITH_THP = {Madv.MADV_HUGEPAGE, Madv.MADV_NOHUGEPAGE, Madv.MADV_COLLAPSE}
+WITH_MEMORY_FAILURE = {Madv.MADV_HWPOISON, Madv.MADV_SOFT_OFFLINE}
 
 
 # ---------------------------------------------------------------- madvise
@@ -59,17 +61,17 @@ LEFT_OUT = {
 def do_madvise(task: TaskStruct, addr: int, length: int, advice: int) -> None:
     """Take advice about [addr, addr + length); holes give ENOMEM after all mapped parts are done.
 
-    Raises EINVAL, ENOMEM, EFAULT, EACCES. Linux: do_madvise, madvise_walk_vmas, mm/madvise.c.
+    Raises EINVAL, ENOMEM, EFAULT, EACCES, EAGAIN. Linux: do_madvise, madvise_walk_vmas, mm/madvise.c.
+    Leaves out: MADV_HWPOISON, MADV_SOFT_OFFLINE (EINVAL, as on a kernel without CONFIG_MEMORY_FAILURE), EHWPOISON a
+    page that is broken, EIO resident set size and ENOMEM MADV_WILLNEED (readahead that fails is overlooked).
     """
-    if advice not in set(Madv):
-        raise fail(errno.EINVAL, f"no advice has the number {advice}")
+    if not madvise_behavior_valid(mm_of(task).config, advice):
+        raise fail(errno.EINVAL, f"this kernel knows no advice {advice}")
     size = page_align(length)
     if addr % PAGE_SIZE or (length and not size) or (size and addr + size >= U64):
         raise fail(errno.EINVAL, f"madvise({addr:#x}, {length:#x}): not page-aligned, or wraps around")
     if size == 0:
         return
-    if advice in LEFT_OUT:
-        raise NotImplementedError(f"the simulated kernel leaves out {Madv(advice).name}")
     if advice in (Madv.MADV_POPULATE_READ, Madv.MADV_POPULATE_WRITE):
         madvise_populate(task, addr, addr + size, advice == Madv.MADV_POPULATE_WRITE)
         return
@@ -87,21 +89,69 @@ def do_madvise(task: TaskStruct, addr: int, length: int, advice: int) -> None:
         raise fail(errno.ENOMEM, f"part of [{addr:#x}, {end:#x}) is not mapped; the rest is advised")
 
 
+def madvise_behavior_valid(config: KernelConfig, advice: int) -> bool:
+    """Does this kernel know the advice? Some is built in or not. Linux: madvise_behavior_valid."""
+    if advice in WITH_MEMORY_FAILURE or (advice in WITH_KSM and not config.ksm):
+        return False
+    return advice in set(Madv) and (config.thp or advice not in WITH_THP)
+
+
 def madvise_vma(vma: VmArea, start: int, end: int, advice: int) -> None:
     """Take advice about a part of one area. Linux: madvise_vma_behavior."""
     if advice in NEW_FLAGS:
-        if advice == Madv.MADV_WIPEONFORK and (vma.vm_file or vma.shared):
-            raise fail(errno.EINVAL, "MADV_WIPEONFORK is for private anonymous memory")
-        cleared, added = NEW_FLAGS[advice]
-        flags = vma.vm_flags & ~cleared | added
-        if flags != vma.vm_flags:
-            vma_modify_flags(vma, start, end, flags)
+        madvise_update_vma(vma, start, end, advice)
+    elif advice in PER_AREA:
+        PER_AREA[advice](vma, start, end)
+    elif advice == Madv.MADV_COLLAPSE:
+        madvise_collapse(vma, start, end)
     elif advice == Madv.MADV_WILLNEED:
         madvise_willneed(vma, start, end)
     elif advice in (Madv.MADV_DONTNEED, Madv.MADV_DONTNEED_LOCKED, Madv.MADV_FREE):
         madvise_dontneed_free(vma, start, end, advice)
     elif advice == Madv.MADV_REMOVE:
         madvise_remove(vma, start, end)
+
+
+def madvise_update_vma(vma: VmArea, start: int, end: int, advice: int) -> None:
+    """Change the flags of a part of an area; raises EINVAL, and EAGAIN where it would be one area too many.
+
+    MADV_MERGEABLE is overlooked where pages are shared in any case. Linux: madvise_update_vma, ksm_madvise.
+    """
+    anonymous_only = advice in (Madv.MADV_WIPEONFORK, Madv.MADV_KEEPONFORK, Madv.MADV_DODUMP)
+    if advice == Madv.MADV_WIPEONFORK and (vma.vm_file or vma.shared):
+        raise fail(errno.EINVAL, "MADV_WIPEONFORK is for private anonymous memory")
+    if anonymous_only and advice != Madv.MADV_WIPEONFORK and vma.vm_flags & VmFlags.VM_DROPPABLE:
+        raise fail(errno.EINVAL, "MAP_DROPPABLE memory is neither kept on fork nor dumped")
+    unmergeable = VmFlags.VM_SHARED | VmFlags.VM_MAYSHARE | VmFlags.VM_DROPPABLE
+    if advice == Madv.MADV_MERGEABLE and vma.vm_flags & unmergeable:
+        return
+    cleared, added = NEW_FLAGS[advice]
+    flags = vma.vm_flags & ~cleared | added
+    if flags == vma.vm_flags:
+        return
+    try:
+        vma_modify_flags(vma, start, end, flags)
+    except OSError as error:
+        raise fail(errno.EAGAIN, str(error)) from None
+
+
+def madvise_collapse(vma: VmArea, start: int, end: int) -> None:
+    """Make huge pages of [start, end): this memory has none to give, so EINVAL, nothing to do, or ENOMEM.
+
+    Nothing is to be done where the range, with both ends moved to multiples of 2 MiB, is empty; a range inside one huge
+    page is EINVAL. Linux: madvise_collapse, mm/khugepaged.c. Leaves out: MADV_COLLAPSE that succeeds, EBUSY memory
+    cgroup.
+    """
+    first, last = -(-vma.vm_start // PMD_SIZE) * PMD_SIZE, vma.vm_end & -PMD_SIZE
+    untouched = vma.is_anonymous and vma.anon_vma is None
+    on_disk = vma.vm_file is not None and vma.vm_file.f_inode.i_sb.on_disk
+    if vma.vm_flags & VmFlags.VM_NOHUGEPAGE or first >= last or untouched or on_disk:
+        raise fail(errno.EINVAL, f"the area at {vma.vm_start:#x} can have no huge page, or does not want one")
+    hstart, hend = -(-start // PMD_SIZE) * PMD_SIZE, end & -PMD_SIZE
+    if hstart > hend:
+        raise fail(errno.EINVAL, f"[{start:#x}, {end:#x}) lies inside one huge page")
+    if hstart < hend:
+        raise fail(errno.ENOMEM, "no 512 neighbouring frames are free for a huge page")
 
 
 def madvise_willneed(vma: VmArea, start: int, end: int) -> None:
@@ -114,14 +164,12 @@ def madvise_willneed(vma: VmArea, start: int, end: int) -> None:
 def madvise_dontneed_free(vma: VmArea, start: int, end: int, advice: int) -> None:
     """Take the entries away: private copies are lost, and the file's bytes or zeros come back.
 
-    MADV_FREE lets the kernel take anonymous pages when it needs them, which it does not do here.
     Linux: madvise_dontneed_free, mm/madvise.c.
     """
     if advice != Madv.MADV_DONTNEED_LOCKED and vma.vm_flags & VmFlags.VM_LOCKED:
         raise fail(errno.EINVAL, f"the area at {vma.vm_start:#x} is locked")
     if advice == Madv.MADV_FREE:
-        if not vma.is_anonymous:
-            raise fail(errno.EINVAL, "MADV_FREE is for private anonymous memory")
+        madvise_free(vma, start, end)
         return
     vma.vm_mm.slots.zap_page_range(vma, start, end)
     reclaim_tables(vma, start, end)
@@ -153,120 +201,4 @@ def madvise_populate(task: TaskStruct, start: int, end: int, write: bool) -> Non
         error = populate_range(task, vma, at, stop, write, waits_count=True)
         if error:
             raise fail(error, "a page cannot be supplied: an access to it would end in a signal")
-        at = stop
-
-
-# ---------------------------------------------------------------- mincore
-
-
-def do_mincore(task: TaskStruct, addr: int, length: int) -> list[bool]:
-    """Return for each page of the range whether it is in memory; raises EINVAL, ENOMEM. Linux: do_mincore."""
-    if addr % PAGE_SIZE:
-        raise fail(errno.EINVAL, f"mincore at {addr:#x}: not a multiple of the page size")
-    mm = mm_of(task)
-    if addr + length > mm.config.task_size:
-        raise fail(errno.ENOMEM, f"[{addr:#x}, +{length:#x}) reaches beyond the user addresses")
-    answer = []
-    for at in range(addr, addr + length, PAGE_SIZE):
-        vma = vma_lookup(mm, at)
-        if vma is None:
-            raise fail(errno.ENOMEM, f"nothing is mapped at {at:#x}")
-        answer.append(mincore_page(vma, at))
-    return answer
-
-
-def mincore_page(vma: VmArea, addr: int) -> bool:
-    """Is this page in memory: mapped here, or in the page cache? Linux: mincore_pte_range, mincore_page."""
-    if pte_present(vma.vm_mm.pgd.get_pte(addr)):
-        return True
-    if vma.vm_file is None:
-        return False
-    folio = vma.vm_file.f_inode.i_mapping.i_pages.get(vma.pgoff_of(addr))
-    return folio is not None and folio.uptodate
-
-
-# ---------------------------------------------------------------- msync
-
-
-def do_msync(task: TaskStruct, addr: int, length: int, flags: int) -> None:
-    """Write back what shared mappings in the range have made dirty (MS_SYNC); raises EINVAL, ENOMEM, EBUSY, EIO.
-
-    Linux: msync, mm/msync.c.
-    """
-    known = int(Ms.MS_ASYNC | Ms.MS_INVALIDATE | Ms.MS_SYNC)
-    if flags & ~known or addr % PAGE_SIZE or (flags & Ms.MS_ASYNC and flags & Ms.MS_SYNC):
-        raise fail(errno.EINVAL, f"msync({addr:#x}, flags {flags:#x}): unknown flags, both kinds, or not page-aligned")
-    end = addr + page_align(length)
-    if end > U64 or end < addr + min(length, 1):
-        raise fail(errno.ENOMEM, f"{addr:#x} + {length:#x} wraps around")
-    at, hole = addr, False
-    while at < end:
-        vma = mm_of(task).mm_mt.find(at)
-        if vma is None:
-            hole = True
-            break
-        if at < vma.vm_start:
-            hole = True
-            at = vma.vm_start
-            if flags == Ms.MS_ASYNC or at >= end:
-                break
-        msync_vma(vma, at, min(end, vma.vm_end), flags)
-        at = vma.vm_end
-    if hole:
-        raise fail(errno.ENOMEM, f"part of [{addr:#x}, {end:#x}) is not mapped")
-
-
-def msync_vma(vma: VmArea, start: int, end: int, flags: int) -> None:
-    """Write back one area's part of the range. Only MS_SYNC on a shared mapping of a file does anything."""
-    if flags & Ms.MS_INVALIDATE and vma.vm_flags & VmFlags.VM_LOCKED:
-        raise fail(errno.EBUSY, f"the area at {vma.vm_start:#x} is locked")
-    if flags & Ms.MS_SYNC and vma.vm_file is not None and vma.shared:
-        mapping = vma.vm_file.f_inode.i_mapping
-        file_write_and_wait(mapping, vma.pgoff_of(start), vma.pgoff_of(end) - 1, "msync", vma.vm_mm.slots.do_writepages)
-
-
-# ---------------------------------------------------------------- mlock
-
-
-def do_mlock(task: TaskStruct, addr: int, length: int) -> None:
-    """Lock the pages that hold a byte of the range, and bring them in; raises EPERM, ENOMEM, EINVAL, EAGAIN.
-
-    Linux: do_mlock, mm/mlock.c.
-    """
-    mm = mm_of(task)
-    limit = task.rlimits[Rlimit.RLIMIT_MEMLOCK]
-    if limit == 0 and not mm.config.cap_ipc_lock:
-        raise fail(errno.EPERM, "RLIMIT_MEMLOCK is 0")
-    size, start = page_align(length + addr % PAGE_SIZE), addr & -PAGE_SIZE
-    here = mm.mm_mt.range(start, start + size)
-    already = sum(min(v.vm_end, start + size) - max(v.vm_start, start) for v in here if v.vm_flags & VmFlags.VM_LOCKED)
-    if mm.locked_vm * PAGE_SIZE + size - already > limit and not mm.config.cap_ipc_lock:
-        raise fail(errno.ENOMEM, f"RLIMIT_MEMLOCK allows {limit} bytes")
-    apply_vma_lock_flags(task, start, size, VmFlags.VM_LOCKED)
-    error = mm_populate(task, start, start + size, ignore_errors=False)
-    if error:
-        code = errno.ENOMEM if error == errno.EFAULT else errno.EAGAIN
-        raise fail(code, "the range is locked, but a page of it cannot be brought in")
-
-
-def do_munlock(task: TaskStruct, addr: int, length: int) -> None:
-    """Undo mlock; raises ENOMEM, EINVAL. Linux: munlock, mm/mlock.c."""
-    start = addr & -PAGE_SIZE
-    apply_vma_lock_flags(task, start, page_align(length + addr % PAGE_SIZE), VmFlags.VM_NONE)
-
-
-def apply_vma_lock_flags(task: TaskStruct, start: int, size: int, lock: VmFlags) -> None:
-    """Set or clear VM_LOCKED area by area; ENOMEM at a hole, after what lies before it. Linux: the same name."""
-    end = start + size
-    if size and end >= U64:
-        raise fail(errno.EINVAL, f"{start:#x} + {size:#x} wraps around")
-    at = start
-    while at < end:
-        vma = vma_lookup(mm_of(task), at)
-        if vma is None:
-            raise fail(errno.ENOMEM, f"nothing is mapped at {at:#x}")
-        stop = min(end, vma.vm_end)
-        flags = vma.vm_flags & ~VmFlags.VM_LOCKED | lock
-        if flags != vma.vm_flags:
-            vma_modify_flags(vma, at, stop, flags)
         at = stop

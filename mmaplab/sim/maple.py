@@ -26,7 +26,7 @@ FAN_OUT = 16
 FEW = FAN_OUT // 4
 """A node with fewer entries is joined with a neighbour."""
 
-START, END = attrgetter("vm_start"), attrgetter("vm_end")
+START, END, GAP = attrgetter("vm_start"), attrgetter("vm_end"), attrgetter("gap")
 
 
 class Area(Protocol):
@@ -52,14 +52,14 @@ class Node:
 
     def summarise(self) -> bool:
         """Compute the extent and the largest hole anew; did either change?"""
-        slots, before = self.slots, (self.vm_start, self.vm_end, self.gap)
-        self.vm_start, self.vm_end, self.gap = 0, 0, 0
-        if slots:
-            self.vm_start, self.vm_end = slots[0].vm_start, slots[-1].vm_end
-            self.gap = max(map(sub, map(START, slots[1:]), map(END, slots)), default=0)
+        slots = self.slots
+        start, end = (slots[0].vm_start, slots[-1].vm_end) if slots else (0, 0)
+        gap = max(map(sub, map(START, slots[1:]), map(END, slots)), default=0)
         if not self.leaf:
-            self.gap = max(self.gap, *(child.gap for child in slots))
-        return before != (self.vm_start, self.vm_end, self.gap)
+            gap = max(gap, max(map(GAP, slots)))
+        changed = (start, end, gap) != (self.vm_start, self.vm_end, self.gap)
+        self.vm_start, self.vm_end, self.gap = start, end, gap
+        return changed
 
 
 class MapleTree(Generic[A]):
@@ -76,6 +76,11 @@ class MapleTree(Generic[A]):
         return areas_below(self.root)
 
     # ------------------------------------------------------------ questions
+
+    @property
+    def depth(self) -> int:
+        """Nodes between the root and an area, both ends counted but the area: the steps of one look-up."""
+        return len(self._path(0))
 
     def find(self, addr: int) -> A | None:
         """Return the first area that ends above `addr`, or None. Linux: mas_find."""

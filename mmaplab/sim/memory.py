@@ -101,7 +101,7 @@ class Memory:
             pfn = self._next_pfn
             self._next_pfn += 1
         page = self.pages[pfn] = Page(pfn)
-        self.trace.emit(PageAlloc(pfn, use))
+        self.trace.emit(PageAlloc, pfn, use)
         return page
 
     def get_page(self, page: Page) -> None:
@@ -115,7 +115,7 @@ class Memory:
             del self.pages[page.pfn]
             heapq.heappush(self._free, page.pfn)
             page.data = JUNK
-            self.trace.emit(PageFree(page.pfn))
+            self.trace.emit(PageFree, page.pfn)
 
     def copy(
         self, why: str, data: bytes, target: Page | None = None, offset: int = 0, source: Page | None = None
@@ -131,15 +131,15 @@ class Memory:
             else:
                 target.data = target.data[:offset] + data + target.data[offset + len(data) :]
         ends = (source.pfn if source else -1, target.pfn if target else -1)
-        self.trace.emit(Copy(why, len(data), *ends))
+        self.trace.emit(Copy, why, len(data), *ends)
         return data
 
     def clear(self, page: Page, offset: int = 0, nbytes: int = PAGE_SIZE) -> None:
         """Fill `nbytes` bytes of a frame with zeros. Linux: clear_highpage, folio_zero_segment."""
         page.data = page.data[:offset] + ZEROS[:nbytes] + page.data[offset + nbytes :]
-        self.trace.emit(Zero(page.pfn, nbytes))
+        self.trace.emit(Zero, page.pfn, nbytes)
 
     def user_store(self, page: Page, offset: int, data: bytes) -> None:
         """The program's own store instructions: no copy of the kernel's."""
         page.data = page.data[:offset] + data + page.data[offset + len(data) :]
-        self.trace.emit(UserStore(page.pfn, offset, len(data)))
+        self.trace.emit(UserStore, page.pfn, offset, len(data))

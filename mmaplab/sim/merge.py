@@ -13,6 +13,8 @@ Linux: mm/vma.c (vma_merge_new_range, vma_merge_existing_range, __split_vma). Le
 
 from __future__ import annotations
 
+import errno
+
 from mmaplab.constants import PAGE_SHIFT, VmFlags
 from mmaplab.sim.file import File
 from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, AnonVma, MmStruct, VmArea
@@ -98,17 +100,25 @@ def vma_merge_new_range(
 def vma_modify_flags(vma: VmArea, start: int, end: int, flags: VmFlags) -> VmArea:
     """Give [start, end), a part of `vma`, new flags: merge it with a neighbour, or split it out.
 
-    Returns the area that holds the range now. Linux: vma_modify, mm/vma.c.
+    Returns the area that holds the range now; raises ENOMEM for one area too many. Linux: vma_modify, mm/vma.c.
     """
     merged = vma_merge_existing_range(vma, start, end, flags)
     if merged is not None:
         return merged
     if vma.vm_start < start:
+        check_map_count(vma.vm_mm)
         split_vma(vma, start, new_below=True)
     if vma.vm_end > end:
+        check_map_count(vma.vm_mm)
         split_vma(vma, end, new_below=False)
     vma_adjust(vma, flags=flags)
     return vma
+
+
+def check_map_count(mm: MmStruct) -> None:
+    """Raise ENOMEM where a split would make more areas than max_map_count. Linux: split_vma, mm/vma.c."""
+    if mm.map_count >= mm.config.max_map_count:
+        raise OSError(errno.ENOMEM, f"the process has {mm.map_count} areas, as many as max_map_count allows")
 
 
 def vma_merge_existing_range(vma: VmArea, start: int, end: int, flags: VmFlags) -> VmArea | None:
@@ -124,6 +134,7 @@ def vma_merge_existing_range(vma: VmArea, start: int, end: int, flags: VmFlags) 
     right = at_right and following is not None and _may_take(part, following, following, part)
     if left and right and prev is not None and following is not None and are_anon_vmas_compatible(prev, following):
         take_anon_vma(prev, following if following.anon_vma is not None else vma)
+        prev.maybe_guard |= vma.maybe_guard or following.maybe_guard
         vma_unlink(vma)
         vma_unlink(following)
         vma_adjust(prev, end=following.vm_end)
@@ -158,6 +169,7 @@ def take_anon_vma(target: VmArea, source: VmArea) -> None:
     """The area that grows takes over the identity of what it swallows, if it has none. Linux: dup_anon_vma."""
     if target.anon_vma is None and source.anon_vma is not None:
         target.anon_vma, target.anon_vma_chain = source.anon_vma, list(source.anon_vma_chain)
+    target.maybe_guard |= source.maybe_guard
 
 
 def split_vma(vma: VmArea, addr: int, new_below: bool) -> VmArea:
@@ -173,7 +185,7 @@ def split_vma(vma: VmArea, addr: int, new_below: bool) -> VmArea:
     else:
         vma_adjust(vma, end=addr)
         new = VmArea(vma.vm_mm, addr, end, vma.vm_flags, cut, vma.vm_file)
-    new.anon_vma, new.anon_vma_chain = vma.anon_vma, list(vma.anon_vma_chain)
+    new.anon_vma, new.anon_vma_chain, new.maybe_guard = vma.anon_vma, list(vma.anon_vma_chain), vma.maybe_guard
     vma_link(new)
     return new
 

@@ -38,6 +38,8 @@ class Machine:
     memory: Memory
     tlbs: list[Tlb]
     slots: Slots
+    by_the_book: bool = False
+    """No kernel function is a learner's: many alike pages may then be handled at once (bulk.py)."""
     cpu: int = 0
     now: float = 0.0
     """Seconds since the start; moved by `Kernel.tick` only."""
@@ -70,6 +72,13 @@ class VmArea:
     vm_file: File | None = None
     anon_vma: AnonVma | None = None
     anon_vma_chain: list[AnonVma] = field(default_factory=list)
+    maybe_guard: bool = False
+    """VM_MAYBE_GUARD: guards are or were in it. Whoever merges with it has it too; fork copies its page table."""
+    vm_page_prot: int = field(init=False)
+    """The bits that a new entry of this area gets; computed when the area is made and when its flags change."""
+
+    def __post_init__(self) -> None:
+        self.vm_page_prot = vm_get_page_prot(self)
 
     @property
     def shared(self) -> bool:
@@ -80,20 +89,6 @@ class VmArea:
     def is_anonymous(self) -> bool:
         """Is there no file behind it? Linux: vma_is_anonymous. Shared anonymous memory has one, on tmpfs."""
         return self.vm_file is None
-
-    @property
-    def vm_page_prot(self) -> int:
-        """The bits that a new entry of this area gets: its rights, less writing where stores must be noticed.
-
-        Linux: vma_set_page_prot, vm_get_page_prot (protection_map).
-        """
-        flags = self.vm_flags
-        if not flags & VM_ACCESS_FLAGS:
-            return PAGE_PRESENT | PAGE_ACCESSED | PAGE_NX
-        prot = PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED | (0 if flags & VmFlags.VM_EXEC else PAGE_NX)
-        if flags & VmFlags.VM_WRITE and self.shared and not vma_wants_writenotify(self):
-            prot |= PAGE_RW
-        return prot
 
     def pgoff_of(self, addr: int) -> int:
         """Return the file page that the area maps at `addr`. Linux: linear_page_index."""
@@ -117,6 +112,25 @@ class VmArea:
         return f"<VmArea {self.vm_start:x}-{self.vm_end:x} {self.perms}{name}>"
 
 
+def is_data_mapping(flags: VmFlags) -> bool:
+    """Is an area with these flags data, in the sense of RLIMIT_DATA? Linux: is_data_mapping, mm/vma.h."""
+    return flags & (VmFlags.VM_WRITE | VmFlags.VM_SHARED | VmFlags.VM_GROWSDOWN) == VmFlags.VM_WRITE
+
+
+def vm_get_page_prot(vma: VmArea) -> int:
+    """Return the bits of an area's new entries: its rights, less writing where stores must be noticed.
+
+    Linux: vma_set_page_prot, vm_get_page_prot (protection_map).
+    """
+    flags = vma.vm_flags
+    if not flags & VM_ACCESS_FLAGS:
+        return PAGE_PRESENT | PAGE_ACCESSED | PAGE_NX
+    prot = PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED | (0 if flags & VmFlags.VM_EXEC else PAGE_NX)
+    if flags & VmFlags.VM_WRITE and vma.shared and not vma_wants_writenotify(vma):
+        prot |= PAGE_RW
+    return prot
+
+
 def vma_wants_writenotify(vma: VmArea) -> bool:
     """Must the first store to each page be noticed? True where pages are written back to a disk.
 
@@ -137,7 +151,9 @@ class Rss:
 class MmStruct:
     """One address space. Linux: struct mm_struct.
 
-    `brk` is the end of the heap in bytes; `locked_vm` counts the pages of locked areas.
+    `brk` is the end of the heap in bytes. Three counts of pages are kept up to date by the doors in vma.py, for the
+    limits ask for them at every mmap: `total_vm` all areas (VmSize), `data_vm` private writable ones (RLIMIT_DATA),
+    `locked_vm` locked ones (RLIMIT_MEMLOCK).
     """
 
     def __init__(self, mm: int, machine: Machine) -> None:
@@ -153,7 +169,9 @@ class MmStruct:
         self.start_brk = self.brk = machine.config.start_brk
         self.cpumask: set[int] = set()
         """Processors that may hold copies of this space's entries."""
-        self.mm_users = 1
+        self.mm_users = 0
+        """Tasks that run in this space; the last one's exit takes it apart."""
+        self.total_vm = self.data_vm = self.locked_vm = 0
 
     @property
     def areas(self) -> list[VmArea]:
@@ -164,22 +182,6 @@ class MmStruct:
     def map_count(self) -> int:
         """How many areas there are."""
         return len(self.mm_mt)
-
-    @property
-    def total_vm(self) -> int:
-        """Pages of address space in use (VmSize)."""
-        return sum(vma.pages for vma in self.mm_mt)
-
-    @property
-    def data_vm(self) -> int:
-        """Pages of private writable memory, which RLIMIT_DATA counts."""
-        writable = VmFlags.VM_WRITE | VmFlags.VM_SHARED
-        return sum(vma.pages for vma in self.mm_mt if vma.vm_flags & writable == VmFlags.VM_WRITE)
-
-    @property
-    def locked_vm(self) -> int:
-        """Pages of locked areas, which RLIMIT_MEMLOCK counts."""
-        return sum(vma.pages for vma in self.mm_mt if vma.vm_flags & VmFlags.VM_LOCKED)
 
     @property
     def rss(self) -> Rss:
@@ -209,9 +211,13 @@ class MmStruct:
 
 @dataclass(eq=False)
 class TaskStruct:
-    """One thread. Linux: struct task_struct. `mm` is None once it has exited; `rlimits` by resource, in bytes."""
+    """One thread. Linux: struct task_struct. `mm` is None once it has exited; `rlimits` by resource, in bytes.
+
+    `tgid` is the process it belongs to: the `pid` of the first thread (its own, if it is the first).
+    """
 
     pid: int
+    tgid: int
     mm: MmStruct | None
     files: FilesStruct
     cpu: int
@@ -265,4 +271,8 @@ class FaultResult(IntFlag):
     @property
     def failed(self) -> bool:
         """Does it end in a signal? (VM_FAULT_ERROR)"""
-        return bool(self & (FaultResult.VM_FAULT_OOM | FaultResult.VM_FAULT_SIGBUS | FaultResult.VM_FAULT_SIGSEGV))
+        return bool(self & VM_FAULT_ERROR)
+
+
+VM_FAULT_ERROR = FaultResult.VM_FAULT_OOM | FaultResult.VM_FAULT_SIGBUS | FaultResult.VM_FAULT_SIGSEGV
+"""The results that end in a signal."""

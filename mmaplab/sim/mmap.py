@@ -1,4 +1,4 @@
-"""mmap, munmap and brk: areas come and go.
+"""mmap and munmap: areas come and go.
 
     mmap(addr, length, prot, flags, fd, offset)
         which flags?  is the request sound?        -> errno
@@ -7,28 +7,42 @@
         a neighbour grows, or a new area is linked  phase 2: tied to the file and the offset
         MAP_POPULATE faults the pages in now        phase 3, otherwise at the first touch
 
-Linux: mm/mmap.c, mm/vma.c. Leaves out: huge pages, protection keys, security modules, 32-bit ranges.
+Linux: mm/mmap.c, mm/vma.c. Leaves out: huge pages, protection keys, security modules.
 """
 
 from __future__ import annotations
 
 import errno
 
-from mmaplab.constants import MAP_TYPE, PAGE_SHIFT, PAGE_SIZE, Map, Prot, Rlimit, VmFlags
+from mmaplab.constants import (
+    MAP_HUGE_MASK,
+    MAP_HUGE_SHIFT,
+    MAP_TYPE,
+    PAGE_SHIFT,
+    PAGE_SIZE,
+    Map,
+    Prot,
+    VmFlags,
+)
 from mmaplab.sim.fault import mm_of, populate_range
 from mmaplab.sim.file import File
+from mmaplab.sim.guard import drop_guards
 from mmaplab.sim.merge import split_vma, vma_merge_new_range
 from mmaplab.sim.mm import free_pgtables
 from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, TaskStruct, VmArea
 from mmaplab.sim.pagecache import Inode
-from mmaplab.sim.vma import STACK_GUARD_GAP, find_vma_intersection, vma_link, vma_lookup, vma_unlink
+from mmaplab.sim.rlimit import can_do_mlock, may_expand_vm, vm_enough_memory
+from mmaplab.sim.vma import find_vma_intersection, vma_link, vma_lookup, vma_unlink
 
 U64 = 2**64
 MAX_LFS_FILESIZE = 2**63 - 1
+LOW_START, LOW_END = 0x4000_0000, 0x8000_0000
+"""Where MAP_32BIT places areas: the second GiB."""
 MAY = VmFlags.VM_MAYREAD | VmFlags.VM_MAYWRITE | VmFlags.VM_MAYEXEC
+DROPPABLE = VmFlags.VM_DROPPABLE | VmFlags.VM_NORESERVE | VmFlags.VM_WIPEONFORK | VmFlags.VM_DONTDUMP
 LEGACY_MAP_MASK = int(Map.MAP_SHARED_VALIDATE | Map.MAP_FIXED | Map.MAP_ANONYMOUS | Map.MAP_DENYWRITE | Map.MAP_32BIT)
 LEGACY_MAP_MASK |= int(Map.MAP_EXECUTABLE | Map.MAP_GROWSDOWN | Map.MAP_LOCKED | Map.MAP_NORESERVE | Map.MAP_POPULATE)
-LEGACY_MAP_MASK |= int(Map.MAP_NONBLOCK | Map.MAP_STACK | Map.MAP_HUGETLB)
+LEGACY_MAP_MASK |= int(Map.MAP_NONBLOCK | Map.MAP_STACK | Map.MAP_HUGETLB) | (21 | 30) << MAP_HUGE_SHIFT
 """The flags that MAP_SHARED_VALIDATE knows; it refuses the others, where MAP_SHARED overlooks them."""
 
 
@@ -52,15 +66,17 @@ def do_mmap(
 
     Raises OSError: see `check_request`, `place`, `vm_flags_of` and `may_expand_vm`.
     Linux: ksys_mmap_pgoff, do_mmap, mmap_region.
+    Leaves out: ENFILE open files of the system, EPERM no-exec mount, EPERM file seal, MAP_HUGETLB with MAP_NORESERVE.
     """
     mm = mm_of(task)
+    check_hugetlb(flags, file)
     pgoff, size = check_request(mm, length, flags, offset)
     if flags & Map.MAP_HUGETLB:
-        raise fail(errno.EINVAL if file else errno.ENOMEM, "MAP_HUGETLB: no huge pages are set aside here")
+        raise fail(errno.ENOMEM, "MAP_HUGETLB: no huge pages are set aside here")
     anonymous_shared = file is None and flags & MAP_TYPE == Map.MAP_SHARED
     addr = place(mm, addr, size, flags, file, pgoff, bool(anonymous_shared))
     if flags & Map.MAP_LOCKED:
-        check_mlock(task, size)
+        can_do_mlock(task, size)
     if file is not None:
         file_mmap_ok(file, pgoff, size)
     vm_flags = vm_flags_of(mm, prot, flags, file)
@@ -71,6 +87,17 @@ def do_mmap(
     if vm_flags & VmFlags.VM_LOCKED or flags & (Map.MAP_POPULATE | Map.MAP_NONBLOCK) == Map.MAP_POPULATE:
         mm_populate(task, addr, addr + size, ignore_errors=True)
     return addr
+
+
+def check_hugetlb(flags: int, file: File | None) -> None:
+    """Raise EINVAL for huge pages of a file that has none, or of a size that x86-64 has not: 2 MiB or 1 GiB."""
+    if not flags & Map.MAP_HUGETLB:
+        return
+    if file is not None:
+        raise fail(errno.EINVAL, "MAP_HUGETLB: the file is not made of huge pages")
+    log = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK
+    if log not in (0, 21, 30):
+        raise fail(errno.EINVAL, f"MAP_HUGETLB: there are no huge pages of 2**{log} bytes")
 
 
 def check_request(mm: MmStruct, length: int, flags: int, offset: int) -> tuple[int, int]:
@@ -90,8 +117,10 @@ def place(mm: MmStruct, addr: int, size: int, flags: int, file: File | None, pgo
     """Return where the area goes; raises ENOMEM, EINVAL, EPERM, EEXIST. Linux: get_unmapped_area, mm/mmap.c."""
     config = mm.config
     fixed = flags & (Map.MAP_FIXED | Map.MAP_FIXED_NOREPLACE)
+    if not fixed and flags & Map.MAP_32BIT:
+        return low_area(mm, addr, size)
     if not fixed:
-        return int(mm.slots.get_unmapped_area(mm, size, addr, file, pgoff, shared))
+        return int(mm.slots.get_unmapped_area(mm, size, round_hint_to_min(mm, addr), file, pgoff, shared))
     if size <= config.task_size and addr > U64 - PAGE_SIZE:  # IS_ERR_VALUE: it looks like -1 to -4095, an error number
         raise fail(U64 - addr, f"the address {addr:#x} is taken for an error number")
     if size > config.task_size or addr > config.task_size - size:
@@ -102,6 +131,27 @@ def place(mm: MmStruct, addr: int, size: int, flags: int, file: File | None, pgo
         raise fail(errno.EPERM, f"{addr:#x} lies below mmap_min_addr")
     if flags & Map.MAP_FIXED_NOREPLACE and find_vma_intersection(mm, addr, addr + size) is not None:
         raise fail(errno.EEXIST, f"[{addr:#x}, {addr + size:#x}) is not free")
+    return addr
+
+
+def round_hint_to_min(mm: MmStruct, hint: int) -> int:
+    """Return the hint as a page that may be mapped; 0, no hint, stays 0. Linux: round_hint_to_min, mm/mmap.c."""
+    hint &= -PAGE_SIZE
+    return max(hint, mm.config.hint_min_addr) if hint else 0
+
+
+def low_area(mm: MmStruct, hint: int, size: int) -> int:
+    """Return the lowest free range from 1 to 2 GiB, or `hint` where that is free and below 2 GiB; raises ENOMEM.
+
+    Linux: arch_get_unmapped_area, find_start_end (MAP_32BIT), arch/x86/kernel/sys_x86_64.c. Leaves out: the random
+    place of the first one.
+    """
+    hint &= -PAGE_SIZE
+    if hint and hint + size <= LOW_END and find_vma_intersection(mm, hint, hint + size) is None:
+        return max(hint, mm.config.mmap_min_addr)
+    addr = mm.mm_mt.empty_area(LOW_START, LOW_END, size)
+    if addr is None:
+        raise fail(errno.ENOMEM, f"MAP_32BIT: no {size:#x} bytes are free between 1 and 2 GiB")
     return addr
 
 
@@ -127,6 +177,10 @@ def vm_flags_of(mm: MmStruct, prot: int, flags: int, file: File | None) -> VmFla
         if vm_flags & VmFlags.VM_GROWSDOWN:
             raise fail(errno.EINVAL, "shared memory cannot grow downwards")
         vm_flags |= VmFlags.VM_SHARED | VmFlags.VM_MAYSHARE
+    elif kind == Map.MAP_DROPPABLE:
+        if flags & Map.MAP_LOCKED or vm_flags & VmFlags.VM_GROWSDOWN:
+            raise fail(errno.EINVAL, "what may be dropped is neither locked nor a stack")
+        vm_flags |= DROPPABLE
     elif kind != Map.MAP_PRIVATE:
         raise fail(errno.EINVAL, "flags say neither MAP_SHARED nor MAP_PRIVATE")
     if flags & Map.MAP_NORESERVE and mm.config.overcommit_memory != 2:
@@ -149,10 +203,14 @@ def _file_flags(vm_flags: VmFlags, prot: int, flags: int, file: File) -> VmFlags
         raise fail(errno.EINVAL, "flags say neither MAP_SHARED nor MAP_PRIVATE")
     if not file.readable:
         raise fail(errno.EACCES, "every mapping of a file needs a descriptor opened for reading")
+    if file.f_inode.kind != "file" and prot & Prot.PROT_EXEC:
+        raise fail(errno.EPERM, f"a {file.f_inode.kind} is on a file system without programs (path_noexec)")
     if file.f_inode.kind != "file":
         raise fail(errno.ENODEV, f"a {file.f_inode.kind} cannot be mapped")
     if vm_flags & VmFlags.VM_GROWSDOWN:
         raise fail(errno.EINVAL, "a mapping of a file cannot grow downwards")
+    if flags & Map.MAP_SYNC and file.f_inode.i_sb.on_disk:  # ext4_file_mmap_prepare, whatever the type of the mapping
+        raise fail(errno.EOPNOTSUPP, "MAP_SYNC: the file is not on persistent memory (DAX)")
     return vm_flags
 
 
@@ -183,43 +241,10 @@ def mmap_region(
     return vma
 
 
-def may_expand_vm(task: TaskStruct, flags: VmFlags, size: int) -> None:
-    """Raise ENOMEM if the limits on address space or on data forbid `size` bytes more. Linux: may_expand_vm."""
-    mm = mm_of(task)
-    pages = size >> PAGE_SHIFT
-    if mm.total_vm + pages > task.rlimits[Rlimit.RLIMIT_AS] >> PAGE_SHIFT:
-        raise fail(errno.ENOMEM, f"RLIMIT_AS allows {task.rlimits[Rlimit.RLIMIT_AS]} bytes of address space")
-    if flags & (VmFlags.VM_WRITE | VmFlags.VM_SHARED) != VmFlags.VM_WRITE:
-        return
-    if mm.data_vm + pages > task.rlimits[Rlimit.RLIMIT_DATA] >> PAGE_SHIFT:
-        raise fail(errno.ENOMEM, f"RLIMIT_DATA allows {task.rlimits[Rlimit.RLIMIT_DATA]} bytes of data")
-
-
-def vm_enough_memory(mm: MmStruct, size: int) -> None:
-    """Raise ENOMEM for a promise that the machine could not keep at all. Linux: __vm_enough_memory, mm/util.c.
-
-    Leaves out: strict accounting (overcommit_memory 2).
-    """
-    if mm.config.overcommit_memory == 0 and size > mm.config.commit_limit_bytes:
-        raise fail(errno.ENOMEM, f"{size:#x} bytes of private memory are more than the machine has")
-
-
-def check_mlock(task: TaskStruct, size: int) -> None:
-    """Raise EPERM or EAGAIN where `size` more bytes must not be locked. Linux: can_do_mlock, mlock_future_ok."""
-    mm = mm_of(task)
-    limit = task.rlimits[Rlimit.RLIMIT_MEMLOCK]
-    if mm.config.cap_ipc_lock:
-        return
-    if limit == 0:
-        raise fail(errno.EPERM, "RLIMIT_MEMLOCK is 0")
-    if mm.locked_vm * PAGE_SIZE + size > limit:
-        raise fail(errno.EAGAIN, f"RLIMIT_MEMLOCK allows {limit} bytes")
-
-
 def mm_populate(task: TaskStruct, start: int, end: int, ignore_errors: bool) -> int:
     """Fault in what is mapped of [start, end); returns 0 or an errno. Linux: __mm_populate, mm/gup.c."""
     mm = mm_of(task)
-    for vma in mm.mm_mt.range(start, end):
+    for vma in mm.mm_mt.range(start, end) if start < end else ():
         error = populate_vma_page_range(task, vma, max(start, vma.vm_start), min(end, vma.vm_end))
         if error and not ignore_errors:
             return error
@@ -254,6 +279,7 @@ def do_munmap(task: TaskStruct, addr: int, length: int) -> None:
     doomed = vms_gather_munmap_vmas(mm, addr, end)
     for vma in doomed:
         mm.slots.zap_page_range(vma, vma.vm_start, vma.vm_end)
+    drop_guards(mm, addr, end)
     for vma in doomed:
         vma_unlink(vma)
     if doomed:
@@ -271,36 +297,3 @@ def vms_gather_munmap_vmas(mm: MmStruct, addr: int, end: int) -> list[VmArea]:
     if last is not None and last.vm_start < end:
         split_vma(last, end, new_below=False)
     return mm.mm_mt.range(addr, end)
-
-
-# ---------------------------------------------------------------- brk
-
-
-def do_brk(task: TaskStruct, addr: int) -> int:
-    """Move the end of the heap to `addr` where that is possible; returns where it is. Linux: brk, mm/mmap.c."""
-    mm = mm_of(task)
-    limit = task.rlimits[Rlimit.RLIMIT_DATA]
-    if addr < mm.start_brk or addr - mm.start_brk > limit or addr >= mm.config.task_size:
-        return mm.brk
-    new, old = page_align(addr), page_align(mm.brk)
-    try:
-        if new < old:
-            do_munmap(task, new, old - new)
-        elif new > old:
-            _grow_heap(task, old, new)
-    except OSError:
-        return mm.brk
-    mm.brk = addr
-    return addr
-
-
-def _grow_heap(task: TaskStruct, old: int, new: int) -> None:
-    """Map [old, new) as private anonymous memory; raises ENOMEM. Linux: do_brk_flags, mm/vma.c."""
-    mm = mm_of(task)
-    above = mm.mm_mt.find(old)
-    if above is not None:
-        gap = STACK_GUARD_GAP if above.vm_flags & VmFlags.VM_GROWSDOWN else 0
-        if new + PAGE_SIZE > above.vm_start - gap:
-            raise fail(errno.ENOMEM, "another area is in the way of the heap")
-    flags = VmFlags.VM_READ | VmFlags.VM_WRITE | MAY
-    mmap_region(task, old, new - old, flags, old >> PAGE_SHIFT, None)

@@ -17,7 +17,8 @@ from mmaplab.sim.fault import mm_of
 from mmaplab.sim.memory import ZERO_PFN
 from mmaplab.sim.merge import vma_modify_flags
 from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, TaskStruct, VmArea, vma_wants_writenotify
-from mmaplab.sim.mmap import U64, fail, may_expand_vm, page_align, populate_vma_page_range, vm_enough_memory
+from mmaplab.sim.mmap import U64, fail, page_align, populate_vma_page_range
+from mmaplab.sim.rlimit import may_expand_vm, vm_enough_memory
 from mmaplab.sim.vma import find_vma_intersection, vma_lookup
 
 
@@ -25,6 +26,7 @@ def do_mprotect(task: TaskStruct, addr: int, length: int, prot: int) -> None:
     """Give [addr, addr + length) new rights, area by area; raises EINVAL, ENOMEM, EACCES with earlier areas changed.
 
     Linux: do_mprotect_pkey, mm/mprotect.c.
+    Leaves out: EINVAL pkey_mprotect has no such key, ENOMEM internal structures.
     """
     mm = mm_of(task)
     grows = prot & (Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP)
@@ -64,6 +66,15 @@ def _grown_start(vma: VmArea, addr: int, grows: int) -> int:
     return vma.vm_start
 
 
+def turns_into_data(task: TaskStruct, old: VmFlags, new: VmFlags, size: int) -> None:
+    """Raise ENOMEM where the limits permit the memory as it was, but not as data. Linux: mprotect_fixup."""
+    try:
+        may_expand_vm(task, old, size)
+    except OSError:
+        return
+    may_expand_vm(task, new, size)
+
+
 def mprotect_fixup(task: TaskStruct, vma: VmArea, start: int, end: int, flags: VmFlags) -> None:
     """Change the flags of a part of an area, then its entries. Linux: mprotect_fixup, mm/mprotect.c."""
     old = vma.vm_flags
@@ -72,7 +83,7 @@ def mprotect_fixup(task: TaskStruct, vma: VmArea, start: int, end: int, flags: V
     if flags & VmFlags.VM_WRITE:
         private_read_only = VmFlags.VM_ACCOUNT | VmFlags.VM_WRITE | VmFlags.VM_SHARED | VmFlags.VM_NORESERVE
         if not old & (VmFlags.VM_WRITE | VmFlags.VM_SHARED):
-            may_expand_vm(task, flags, end - start)  # it turns into data
+            turns_into_data(task, old, flags, end - start)
         if not old & private_read_only:
             vm_enough_memory(mm_of(task), end - start)
             flags |= VmFlags.VM_ACCOUNT

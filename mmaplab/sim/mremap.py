@@ -16,10 +16,12 @@ import errno
 from dataclasses import dataclass
 
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, Mremap, VmFlags
+from mmaplab.pte import PTE_MARKER_GUARD
 from mmaplab.sim.fault import mm_of
 from mmaplab.sim.merge import vma_merge_new_range
 from mmaplab.sim.mm_types import MmStruct, TaskStruct, VmArea
-from mmaplab.sim.mmap import check_mlock, do_munmap, fail, may_expand_vm, page_align, populate_vma_page_range
+from mmaplab.sim.mmap import do_munmap, fail, page_align, populate_vma_page_range
+from mmaplab.sim.rlimit import can_do_mlock, may_expand_vm
 from mmaplab.sim.vma import find_vma_intersection, vma_adjust, vma_link, vma_lookup
 
 FLAGS = int(Mremap.MREMAP_MAYMOVE | Mremap.MREMAP_FIXED | Mremap.MREMAP_DONTUNMAP)
@@ -97,7 +99,7 @@ def check_prep_vma(vrm: VmaRemap) -> VmArea:
         return vma
     delta = vrm.new_len - vrm.old_len
     if vma.vm_flags & VmFlags.VM_LOCKED:
-        check_mlock(vrm.task, delta)
+        can_do_mlock(vrm.task, delta)
     may_expand_vm(vrm.task, vma.vm_flags, delta)
     return vma
 
@@ -208,7 +210,7 @@ def copy_vma(vma: VmArea, addr: int, new_addr: int, length: int, pgoff: int) -> 
     if merged is not None:
         return merged
     new = VmArea(mm, new_addr, new_addr + length, vma.vm_flags, pgoff, vma.vm_file)
-    new.anon_vma, new.anon_vma_chain = vma.anon_vma, list(vma.anon_vma_chain)
+    new.anon_vma, new.anon_vma_chain, new.maybe_guard = vma.anon_vma, list(vma.anon_vma_chain), vma.maybe_guard
     vma_link(new)
     return new
 
@@ -220,7 +222,8 @@ def move_page_tables(mm: MmStruct, old_addr: int, new_addr: int, length: int) ->
         first, last = max(base, old_addr), min(base + PMD_SIZE, old_addr + length)
         for at in {first + shift, last - 1 + shift}:
             mm.pgd.pte_alloc(at)
-    for addr, pte in list(mm.pgd.entries(old_addr, old_addr + length)):
+    guards = [(addr, PTE_MARKER_GUARD) for addr in mm.pgd.guards(old_addr, old_addr + length)]
+    for addr, pte in [*mm.pgd.entries(old_addr, old_addr + length), *guards]:
         mm.pgd.set_pte(addr + shift, pte)
         mm.pgd.clear_pte(addr)
     mm.flush_tlb_range(old_addr, old_addr + length)

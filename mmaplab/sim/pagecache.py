@@ -14,6 +14,7 @@ Five doors change the cache: `filemap_add_folio`, `filemap_remove_folio`, `folio
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -66,6 +67,10 @@ class MappedArea(Protocol):
         """The address space of the area."""
 
 
+def nothing_to_balance() -> None:
+    """The answer of a machine without limits of what may be dirty."""
+
+
 @dataclass(eq=False)
 class SuperBlock:
     """A mounted file system: its kind, and the lower objects that its files use. Linux: struct super_block."""
@@ -78,6 +83,15 @@ class SuperBlock:
     s_inodes: dict[int, Inode] = field(default_factory=dict)
     s_lru: dict[Folio, None] = field(default_factory=dict)
     """Cached folios that have a disk under them, from the coldest to the warmest (vmscan.py)."""
+    s_dirty: dict[Folio, None] = field(default_factory=dict)
+    """The dirty ones of them, in the order in which they became dirty; `nr_dirty` counts their pages."""
+    nr_dirty: int = 0
+    nr_dirtied: int = 0
+    """Pages that became dirty since a writer last looked at the limits; it looks after `ratelimit_pages`."""
+    ratelimit_pages: int = 1
+    balance_dirty_pages: Callable[[], None] = nothing_to_balance
+    max_blocks: int | None = None
+    """Pages that a tmpfs may hold, None for no limit (Linux: mount option size=)."""
 
     @property
     def pages_in_use(self) -> int:
@@ -103,7 +117,8 @@ class SuperBlock:
 class Folio:
     """2**order neighbouring file pages, aligned to their number, handled together. Linux: struct folio.
 
-    `stub` marks a page that truncate has put into the cache without making it uptodate.
+    `stub` marks a page that truncate has put into the cache without making it uptodate; `write_io_error` one that
+    could not be written: it is clean, and newer than the disk.
     """
 
     __slots__ = (
@@ -117,11 +132,12 @@ class Folio:
         "referenced",
         "stub",
         "uptodate",
+        "write_io_error",
     )
 
     def __init__(self, mapping: AddressSpace, index: int, order: int, pages: list[Page]) -> None:
         self.mapping, self.index, self.order, self.pages = mapping, index, order, pages
-        self.uptodate = self.dirty = self.readahead = self.stub = self.referenced = False
+        self.uptodate = self.dirty = self.readahead = self.stub = self.referenced = self.write_io_error = False
         self.dirtied_at = 0.0
 
     @property
@@ -154,8 +170,9 @@ class AddressSpace:
     host: Inode
     i_pages: dict[int, Folio] = field(default_factory=dict)
     i_mmap: dict[MappedArea, None] = field(default_factory=dict)
-    wb_err: bool = False
-    """A write-back failed since the last fsync or msync (Linux: mapping_set_error, AS_EIO)."""
+    wb_err: int = 0
+    """How many failures of write-back have been reported, and one more while `wb_err_unseen` (Linux: errseq_t)."""
+    wb_err_unseen: bool = False
 
     def folios(self, first: int = 0, last: int | None = None) -> list[Folio]:
         """Return the folios that touch file pages [first, last], in order."""
@@ -188,9 +205,12 @@ class Inode:
         self.i_mapping = AddressSpace(self)
         self.i_sb.s_inodes[self.ino] = self
         if self.i_sb.on_disk and self.kind == "file":
-            self.i_sb.disk.commit(self.ino, self.path, self.i_size)
+            self.i_sb.disk.create(self.ino, self.path)
         if self.kind == "file":
-            self.i_sb.trace.emit(FileCreate(self.ino, self.path, self.i_size, self.i_sb.s_type))
+            self.i_sb.trace.emit(FileCreate, self.ino, self.path, self.i_size, self.i_sb.s_type)
+
+    def __repr__(self) -> str:
+        return f"<Inode {self.ino} {self.name}, {self.i_size} bytes>"
 
     @property
     def pages(self) -> int:
@@ -209,13 +229,15 @@ class Inode:
 def i_size_write(inode: Inode, size: int) -> None:
     """Set a file's size in bytes; the page cache is the caller's business. Linux: i_size_write."""
     inode.i_size = size
-    inode.i_sb.trace.emit(FileSize(inode.ino, size))
+    inode.i_sb.trace.emit(FileSize, inode.ino, size)
 
 
 def drop_nlink(inode: Inode) -> None:
     """Take away the file's name; the file goes when its last user does. Linux: drop_nlink, iput."""
     inode.i_nlink -= 1
-    inode.i_sb.trace.emit(FileUnlink(inode.ino, inode.path))
+    if inode.i_sb.on_disk:
+        inode.i_sb.disk.unlink(inode.ino)
+    inode.i_sb.trace.emit(FileUnlink, inode.ino, inode.path)
     _free_unused(inode)
 
 
@@ -239,7 +261,7 @@ def _free_unused(inode: Inode) -> None:
     inode.i_sb.disk.forget(inode.ino)
     del inode.i_sb.s_inodes[inode.ino]
     if inode.kind == "file":
-        inode.i_sb.trace.emit(FileFree(inode.ino))
+        inode.i_sb.trace.emit(FileFree, inode.ino)
 
 
 # ---------------------------------------------------------------- looking
@@ -252,7 +274,7 @@ def filemap_get_folio(mapping: AddressSpace, index: int) -> Folio | None:
     """
     folio = mapping.i_pages.get(index)
     event = CacheHit if folio is not None else CacheMiss
-    mapping.host.i_sb.trace.emit(event(mapping.host.ino, index))
+    mapping.host.i_sb.trace.emit(event, mapping.host.ino, index)
     return folio
 
 
@@ -297,7 +319,7 @@ def filemap_add_folio(mapping: AddressSpace, index: int, order: int = 0) -> Foli
     for i, page in enumerate(pages, index):
         page.folio = folio
         mapping.i_pages[i] = folio
-        sb.trace.emit(CacheAdd(mapping.host.ino, i, page.pfn, order))
+        sb.trace.emit(CacheAdd, mapping.host.ino, i, page.pfn, order)
     return folio
 
 
@@ -308,7 +330,7 @@ def filemap_remove_folio(folio: Folio) -> None:
     sb.s_lru.pop(folio, None)
     for i, page in enumerate(folio.pages, folio.index):
         del mapping.i_pages[i]
-        sb.trace.emit(CacheDelete(mapping.host.ino, i, page.pfn))
+        sb.trace.emit(CacheDelete, mapping.host.ino, i, page.pfn)
         sb.memory.put_page(page)
 
 
@@ -317,78 +339,32 @@ def folio_mark_uptodate(folio: Folio) -> None:
     if not folio.uptodate:
         folio.uptodate, folio.stub = True, False
         for i in range(folio.index, folio.end):
-            folio.mapping.host.i_sb.trace.emit(PageUptodate(folio.mapping.host.ino, i))
+            folio.mapping.host.i_sb.trace.emit(PageUptodate, folio.mapping.host.ino, i)
 
 
 def folio_mark_dirty(folio: Folio, now: float = 0.0) -> None:
     """Say that the folio is newer than the disk, as a whole. Linux: folio_mark_dirty."""
     if not folio.dirty:
         folio.dirty, folio.dirtied_at = True, now
+        sb = folio.mapping.host.i_sb
+        if sb.on_disk:
+            sb.s_dirty[folio] = None
+            sb.nr_dirty += len(folio.pages)
+            sb.nr_dirtied += len(folio.pages)
         for i in range(folio.index, folio.end):
-            folio.mapping.host.i_sb.trace.emit(PageDirty(folio.mapping.host.ino, i))
+            folio.mapping.host.i_sb.trace.emit(PageDirty, folio.mapping.host.ino, i)
 
 
 def folio_clear_dirty(folio: Folio) -> None:
-    """Say that folio and disk agree again. Linux: folio_clear_dirty_for_io."""
+    """Say that folio and disk agree again. Linux: folio_clear_dirty_for_io, folio_end_writeback.
+
+    The mark of readahead goes, too: for a folio that is written, its bit means that reclaim waits for it (PG_reclaim).
+    """
     if folio.dirty:
-        folio.dirty = False
+        folio.dirty = folio.readahead = False
+        sb = folio.mapping.host.i_sb
+        if sb.on_disk:
+            del sb.s_dirty[folio]
+            sb.nr_dirty -= len(folio.pages)
         for i in range(folio.index, folio.end):
-            folio.mapping.host.i_sb.trace.emit(PageClean(folio.mapping.host.ino, i))
-
-
-# ---------------------------------------------------------------- filling
-
-
-def read_folio(folio: Folio) -> None:
-    """Fill one folio from the disk; holes are filled with zeros, without I/O. Raises OSError(EIO).
-
-    Linux: filemap_read_folio, ext4_read_folio.
-    """
-    if not folio.stub:
-        fill(folio)
-    folio_mark_uptodate(folio)
-
-
-def read_pages(folios: list[Folio]) -> None:
-    """Fill neighbouring folios with one request; those whose blocks are broken stay not uptodate.
-
-    Linux: read_pages, mm/readahead.c.
-    """
-    batch: list[Folio] = []
-    for folio in folios:
-        if batch and batch[-1].end != folio.index:
-            _read_batch(batch)
-            batch = []
-        batch.append(folio)
-    if batch:
-        _read_batch(batch)
-
-
-def _read_batch(batch: list[Folio]) -> None:
-    host = batch[0].mapping.host
-    first, last = batch[0].index, batch[-1].end
-    try:
-        blocks = host.i_sb.disk.read_blocks(host.ino, first, last - first)
-    except OSError:
-        if len(batch) > 1:
-            for folio in batch:
-                _read_batch([folio])
-        return
-    for folio in batch:
-        _fill_from(folio, blocks[folio.index - first : folio.end - first])
-        folio_mark_uptodate(folio)
-
-
-def fill(folio: Folio) -> None:
-    """Move the folio's blocks into its frames; the device does it. Raises OSError(EIO)."""
-    host = folio.mapping.host
-    _fill_from(folio, host.i_sb.disk.read_blocks(host.ino, folio.index, len(folio.pages)))
-
-
-def _fill_from(folio: Folio, blocks: list[bytes | None]) -> None:
-    memory = folio.mapping.host.i_sb.memory
-    for page, block in zip(folio.pages, blocks, strict=True):
-        if block is None:
-            memory.clear(page)
-        else:
-            memory.copy("dma_in", block, page)
+            folio.mapping.host.i_sb.trace.emit(PageClean, folio.mapping.host.ino, i)

@@ -8,18 +8,29 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from mmaplab.constants import MAP_TYPE, PAGE_SIZE, SEEK_SET, Map, Rlimit
+from mmaplab.constants import MAP_TYPE, PAGE_SIZE, SEEK_SET, Map
 from mmaplab.interface import FaultCounts, MapsEntry, Stat
-from mmaplab.sim import cpu, madvise, mmap, mprotect, mremap, readwrite
+from mmaplab.sim import brk, cpu, madvise, mlock, mmap, mprotect, mremap, msync, namei, readwrite, rlimit
+from mmaplab.sim.arguments import U64, octets, s64, text, u64, whole
 from mmaplab.sim.events import Syscall
 from mmaplab.sim.fault import mm_of
 from mmaplab.sim.memory import OutOfMemory
 from mmaplab.sim.mm_types import MmStruct, TaskStruct, VmArea
-from mmaplab.sim.readwrite import Files
+from mmaplab.sim.namei import Files
+from mmaplab.sim.pagecache import ihold, iput
 from mmaplab.sim.trace import Span
 
-U64 = 2**64
+
+@dataclass(frozen=True)
+class TaskCalls:
+    """What the kernel does for the calls that make and end tasks."""
+
+    fork: Callable[[TaskStruct], Process]
+    clone_thread: Callable[[TaskStruct], Process]
+    exit: Callable[[TaskStruct], None]
+    exit_group: Callable[[TaskStruct], None]
 
 
 class Process:
@@ -29,18 +40,17 @@ class Process:
         self,
         task: TaskStruct,
         files: Files,
-        do_fork: Callable[[TaskStruct], Process],
-        do_exit: Callable[[TaskStruct], None],
+        calls: TaskCalls,
         check: Callable[[], None],
     ) -> None:
         self.task = task
-        self._files, self._do_fork, self._do_exit = files, do_fork, do_exit
+        self._files, self._calls = files, calls
         self._machine = files.machine
         self._check = check
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process's number; of a further thread, the thread's own (tid)."""
         return self.task.pid
 
     @property
@@ -49,14 +59,16 @@ class Process:
         return mm_of(self.task)
 
     def __repr__(self) -> str:
-        return f"<simulated process {self.pid}>"
+        thread = f", thread {self.pid}" if self.pid != self.task.tgid else ""
+        return f"<simulated process {self.task.tgid}{thread}>"
 
     @contextmanager
     def _call(self, name: str, /, **args: object) -> Iterator[Span]:
         mm_of(self.task)
         self._machine.cpu = self.task.cpu
         try:
-            with self._machine.trace.span(Syscall(self.pid, name, tuple(args.items())), self.pid) as span:
+            self._machine.trace.pid = self.pid
+            with self._machine.trace.span(Syscall, self.pid, name, tuple(args.items())) as span:
                 yield span
         except OutOfMemory as error:
             raise OSError(errno.ENOMEM, str(error)) from None
@@ -66,9 +78,10 @@ class Process:
     # ---- files
 
     def open(self, path: str, flags: int = 0, mode: int = 0o644) -> int:
-        """open(2)."""
+        """open(2). `mode` is of no use here: there is one user."""
+        whole("mode", mode)
         with self._call("open", path=text(path), flags=whole("flags", flags)) as span:
-            span.outcome = readwrite.do_open(self._files, self.task.files, path, flags)
+            span.outcome = namei.do_open(self._files, self.task, path, flags)
             return span.outcome
 
     def close(self, fd: int) -> None:
@@ -79,24 +92,24 @@ class Process:
     def dup(self, fd: int) -> int:
         """dup(2)."""
         with self._call("dup", fd=whole("fd", fd)) as span:
-            span.outcome = self.task.files.fd_install(self.task.files.fdget(fd))
+            span.outcome = namei.do_dup(self.task, fd)
             return span.outcome
 
     def pipe(self) -> tuple[int, int]:
         """pipe(2)."""
         with self._call("pipe") as span:
-            span.outcome = readwrite.do_pipe(self._files, self.task.files)
+            span.outcome = namei.do_pipe(self._files, self.task)
             return span.outcome
 
     def memfd_create(self, name: str) -> int:
         """memfd_create(2)."""
         with self._call("memfd_create", name=text(name)) as span:
-            span.outcome = readwrite.do_memfd_create(self._files, self.task.files, name)
+            span.outcome = namei.do_memfd_create(self._files, self.task, name)
             return span.outcome
 
     def read(self, fd: int, n: int) -> bytes:
         """read(2)."""
-        with self._call("read", fd=whole("fd", fd), n=whole("n", n)) as span:
+        with self._call("read", fd=whole("fd", fd), n=u64("n", n)) as span:
             data = readwrite.do_read(self._machine, self.task.files.fdget(fd), n, None)
             span.outcome = len(data)
             return data
@@ -104,34 +117,37 @@ class Process:
     def write(self, fd: int, data: bytes) -> int:
         """write(2)."""
         with self._call("write", fd=whole("fd", fd), nbytes=len(octets(data))) as span:
-            span.outcome = readwrite.do_write(self._machine, self.task.files.fdget(fd), bytes(data), None)
+            span.outcome = readwrite.do_write(self.task, self._machine, self.task.files.fdget(fd), bytes(data), None)
             return span.outcome
 
     def pread(self, fd: int, n: int, offset: int) -> bytes:
         """pread(2)."""
-        with self._call("pread", fd=whole("fd", fd), n=whole("n", n), offset=whole("offset", offset)) as span:
+        with self._call("pread", fd=whole("fd", fd), n=u64("n", n), offset=s64("offset", offset)) as span:
+            readwrite.offset_ok(offset)
             data = readwrite.do_read(self._machine, self.task.files.fdget(fd), n, offset)
             span.outcome = len(data)
             return data
 
     def pwrite(self, fd: int, data: bytes, offset: int) -> int:
         """pwrite(2)."""
-        with self._call("pwrite", fd=whole("fd", fd), nbytes=len(octets(data)), offset=whole("offset", offset)) as span:
-            span.outcome = readwrite.do_write(self._machine, self.task.files.fdget(fd), bytes(data), offset)
+        with self._call("pwrite", fd=whole("fd", fd), nbytes=len(octets(data)), offset=s64("offset", offset)) as span:
+            readwrite.offset_ok(offset)
+            span.outcome = readwrite.do_write(self.task, self._machine, self.task.files.fdget(fd), bytes(data), offset)
             return span.outcome
 
     def lseek(self, fd: int, offset: int, whence: int = SEEK_SET) -> int:
         """lseek(2)."""
-        with self._call("lseek", fd=whole("fd", fd), offset=whole("offset", offset), whence=whence) as span:
+        args = {"fd": whole("fd", fd), "offset": s64("offset", offset), "whence": whole("whence", whence)}
+        with self._call("lseek", **args) as span:
             span.outcome = readwrite.do_lseek(self.task.files.fdget(fd), offset, whence)
             return span.outcome
 
     def ftruncate(self, fd: int, length: int) -> None:
         """ftruncate(2)."""
-        with self._call("ftruncate", fd=whole("fd", fd), length=whole("length", length)):
+        with self._call("ftruncate", fd=whole("fd", fd), length=s64("length", length)):
             if length < 0:  # looked at before the descriptor is
                 raise mmap.fail(22, f"ftruncate to {length}: a file has no negative size")
-            readwrite.do_ftruncate(self._machine, self.task.files.fdget(fd), length)
+            readwrite.do_ftruncate(self.task, self._machine, self.task.files.fdget(fd), length)
 
     def fsync(self, fd: int) -> None:
         """fsync(2)."""
@@ -141,27 +157,33 @@ class Process:
     def fstat(self, fd: int) -> Stat:
         """fstat(2)."""
         with self._call("fstat", fd=whole("fd", fd)) as span:
-            span.outcome = readwrite.do_fstat(self.task.files.fdget(fd))
+            span.outcome = readwrite.do_fstat(self.task.files.fdget_raw(fd))
             return span.outcome
 
     def unlink(self, path: str) -> None:
         """unlink(2)."""
         with self._call("unlink", path=text(path)):
-            readwrite.do_unlink(self._files, path)
+            namei.do_unlink(self._files, path)
 
     # ---- memory
 
     def mmap(self, addr: int, length: int, prot: int, flags: int, fd: int = -1, offset: int = 0) -> int:
         """mmap(2). A descriptor that is not open is EBADF, but only where a file is to be mapped."""
         args = {"addr": u64("addr", addr), "length": u64("length", length), "prot": whole("prot", prot)}
-        with self._call("mmap", **args, flags=whole("flags", flags), fd=whole("fd", fd), offset=offset) as span:
+        args |= {"flags": whole("flags", flags), "fd": whole("fd", fd), "offset": s64("offset", offset)}
+        with self._call("mmap", **args) as span:
             if offset % PAGE_SIZE:
                 raise mmap.fail(22, f"offset {offset:#x} is not a multiple of the page size")
             file = None if flags & Map.MAP_ANONYMOUS else self.task.files.fdget(fd)
             shm = None
             if file is None and flags & MAP_TYPE == Map.MAP_SHARED:
                 shm = self._files.nameless("/dev/zero", mmap.page_align(length))
-            span.outcome = mmap.do_mmap(self.task, addr, length, prot, flags, file, offset, shm)
+                ihold(shm)
+            try:
+                span.outcome = mmap.do_mmap(self.task, addr, length, prot, flags, file, offset, shm)
+            finally:
+                if shm is not None:
+                    iput(shm)  # it goes, unless an area has it now
             return span.outcome
 
     def munmap(self, addr: int, length: int) -> None:
@@ -177,9 +199,8 @@ class Process:
     def mremap(self, old_address: int, old_size: int, new_size: int, flags: int = 0, new_address: int = 0) -> int:
         """mremap(2)."""
         sizes = {"old_size": u64("old_size", old_size), "new_size": u64("new_size", new_size)}
-        with self._call(
-            "mremap", old_address=u64("old_address", old_address), **sizes, flags=flags, new_address=new_address
-        ) as span:
+        places = {"old_address": u64("old_address", old_address), "new_address": u64("new_address", new_address)}
+        with self._call("mremap", **places, **sizes, flags=whole("flags", flags)) as span:
             span.outcome = mremap.do_mremap(self.task, old_address, old_size, new_size, flags, new_address)
             return span.outcome
 
@@ -198,32 +219,30 @@ class Process:
     def mincore(self, addr: int, length: int) -> list[bool]:
         """mincore(2)."""
         with self._call("mincore", addr=u64("addr", addr), length=u64("length", length)) as span:
-            answer = madvise.do_mincore(self.task, addr, length)
+            answer = msync.do_mincore(self.task, addr, length)
             span.outcome = f"{sum(answer)} of {len(answer)} pages"
             return answer
 
     def mlock(self, addr: int, length: int) -> None:
         """mlock(2)."""
         with self._call("mlock", addr=u64("addr", addr), length=u64("length", length)):
-            madvise.do_mlock(self.task, addr, length)
+            mlock.do_mlock(self.task, addr, length)
 
     def munlock(self, addr: int, length: int) -> None:
         """munlock(2)."""
         with self._call("munlock", addr=u64("addr", addr), length=u64("length", length)):
-            madvise.do_munlock(self.task, addr, length)
+            mlock.do_munlock(self.task, addr, length)
 
     def brk(self, addr: int) -> int:
         """The raw brk system call."""
         with self._call("brk", addr=u64("addr", addr)) as span:
-            span.outcome = mmap.do_brk(self.task, addr)
+            span.outcome = brk.do_brk(self.task, addr)
             return span.outcome
 
     def setrlimit(self, resource: int, limit: int) -> None:
-        """setrlimit(2); RLIMIT_AS, RLIMIT_DATA and RLIMIT_MEMLOCK are known, in bytes."""
+        """setrlimit(2): the soft limit."""
         with self._call("setrlimit", resource=whole("resource", resource), limit=u64("limit", limit)):
-            if resource not in set(Rlimit):
-                raise mmap.fail(22, f"resource {resource}: this model knows RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK")
-            self.task.rlimits[resource] = limit
+            rlimit.do_prlimit(self.task, self._machine.config, resource, limit)
 
     # ---- the program's own accesses
 
@@ -233,6 +252,19 @@ class Process:
             raise ValueError(f"load of {n} bytes: give a number that is not negative")
         try:
             return cpu.load(self.task, u64("addr", addr), n)
+        finally:
+            self._check()
+
+    def touch(self, addr: int, length: int, step: int = PAGE_SIZE) -> None:
+        """Load one byte in every `step` bytes of [addr, addr + length), in order; the bytes are not returned.
+
+        Where nobody records (`Kernel(record=False)`), many alike pages are done at once (bulk.py), with the same end.
+        Raises ValueError, SegmentationFault, BusError.
+        """
+        if whole("step", step) < 1 or u64("addr", addr) + u64("length", length) > U64:
+            raise ValueError(f"touch({addr:#x}, {length:#x}, {step}): give a step from 1 and a range below 2**64")
+        try:
+            cpu.touch(self.task, addr, length, step)
         finally:
             self._check()
 
@@ -253,16 +285,37 @@ class Process:
     # ---- the process
 
     def fork(self) -> Process:
-        """fork(2)."""
+        """fork(2). Of the threads, the child has only the one that calls."""
         with self._call("fork") as span:
-            child = self._do_fork(self.task)
+            child = self._calls.fork(self.task)
             span.outcome = child.pid
             return child
 
+    def clone_thread(self) -> Process:
+        """Start one more thread of this process and return it: clone(2) with CLONE_VM, CLONE_FILES, CLONE_THREAD.
+
+        The thread shares address space, descriptors and limits; it has its own `pid` (gettid(2)) and runs on the next
+        processor. On the simulated kernel only.
+        """
+        with self._call("clone_thread") as span:
+            thread = self._calls.clone_thread(self.task)
+            span.outcome = thread.pid
+            return thread
+
     def exit(self, status: int = 0) -> None:
-        """_exit(2)."""
+        """_exit(2), which ends the process with all its threads. A thread of `clone_thread` ends only itself: exit(2).
+
+        See `exit_group` for the call by which such a thread ends all.
+        """
+        first = self.pid == self.task.tgid
         with self._call("exit", status=whole("status", status)):
-            self._do_exit(self.task)
+            end = self._calls.exit_group if first else self._calls.exit
+            end(self.task)
+
+    def exit_group(self, status: int = 0) -> None:
+        """exit_group(2): end the process with all its threads. On the simulated kernel only."""
+        with self._call("exit_group", status=whole("status", status)):
+            self._calls.exit_group(self.task)
 
     def maps(self) -> list[MapsEntry]:
         """The areas, as /proc/PID/maps shows them."""
@@ -270,10 +323,10 @@ class Process:
         return [_maps_entry(mm, vma) for vma in mm.areas]
 
     def faults(self) -> FaultCounts:
-        """The page faults since the process began, as getrusage(2) tells them."""
+        """The page faults since the process began, of all its threads: getrusage(2) with RUSAGE_SELF."""
         mm_of(self.task)
-        counts = self._machine.trace.fault_counts
-        return FaultCounts(counts[self.pid, "minor"], counts[self.pid, "major"])
+        counts, tgid = self._machine.trace.fault_counts, self.task.tgid
+        return FaultCounts(counts[tgid, "minor"], counts[tgid, "major"])
 
 
 def _maps_entry(mm: MmStruct, vma: VmArea) -> MapsEntry:
@@ -282,36 +335,3 @@ def _maps_entry(mm: MmStruct, vma: VmArea) -> MapsEntry:
         return MapsEntry(vma.vm_start, vma.vm_end, vma.perms, vma.vm_pgoff * PAGE_SIZE, path)
     heap = vma.vm_start < mm.brk and vma.vm_end > mm.start_brk  # vma_is_initial_heap
     return MapsEntry(vma.vm_start, vma.vm_end, vma.perms, 0, "[heap]" if heap else "")
-
-
-# ---------------------------------------------------------------- arguments
-
-
-def whole(name: str, value: int) -> int:
-    """Return a number; raises TypeError for anything else."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}: give a whole number")
-    return value
-
-
-def u64(name: str, value: int) -> int:
-    """Return an unsigned 64-bit number; raises TypeError, or ValueError outside 0 to 2**64 - 1."""
-    if not 0 <= whole(name, value) < U64:
-        raise ValueError(f"{name} is {value}: give 0 to 2**64 - 1 (a C caller's -1 arrives as 2**64 - 1)")
-    return value
-
-
-def text(value: str) -> str:
-    """Return a file's name; raises TypeError, or ValueError for one with a zero byte."""
-    if not isinstance(value, str):
-        raise TypeError(f"the name of a file is {value!r}: give a string")
-    if "\0" in value:
-        raise ValueError(f"the name {value!r} holds a zero byte")
-    return value
-
-
-def octets(value: bytes) -> bytes:
-    """Return bytes; raises TypeError for anything that is not bytes-like."""
-    if not isinstance(value, (bytes, bytearray, memoryview)):
-        raise TypeError(f"data is {value!r}: give bytes, for example b'x'")
-    return bytes(value)

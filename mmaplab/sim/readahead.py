@@ -21,13 +21,8 @@ from mmaplab.constants import PAGE_SHIFT, VmFlags
 from mmaplab.sim.events import Readahead
 from mmaplab.sim.file import File, FileRaState
 from mmaplab.sim.memory import OutOfMemory
-from mmaplab.sim.pagecache import (
-    MAX_PAGECACHE_ORDER,
-    AddressSpace,
-    Folio,
-    filemap_add_folio,
-    read_pages,
-)
+from mmaplab.sim.pagecache import MAX_PAGECACHE_ORDER, AddressSpace, Folio, filemap_add_folio
+from mmaplab.sim.readpage import read_pages
 
 MMAP_LOTSAMISS = 100
 """After so many faults that missed more than they hit, a mapping is no longer read around."""
@@ -70,7 +65,7 @@ def page_cache_async_ra(file: File, folio: Folio, index: int, req_count: int) ->
     mark = ra.start + ra.size - ra.async_size
     if index == mark & -len(folio.pages):  # the stream goes on as expected
         ra.start += ra.size
-        ra.size = get_next_ra_size(ra.size, max_pages)
+        ra.size = max(ra.size, get_next_ra_size(ra.size, max_pages))  # a large request's window does not shrink
     else:  # another reader's mark: look where the cached run ends
         start = page_cache_next_miss(file.f_inode.i_mapping, index + 1, max_pages)
         if start == 0 or start - index > max_pages:
@@ -94,8 +89,8 @@ def do_sync_mmap_readahead(file: File, index: int, vm_flags: int, area: range, s
     `area` is the file pages that the mapping shows. Linux: do_sync_mmap_readahead, mm/filemap.c.
     """
     ra, ra_pages = file.f_ra, file.f_inode.i_sb.config.ra_pages
-    if vm_flags & VmFlags.VM_RAND_READ or not ra_pages:
-        return False
+    if vm_flags & (VmFlags.VM_RAND_READ | VmFlags.VM_EXEC) == VmFlags.VM_RAND_READ or not ra_pages:
+        return False  # code is thought to be read at random in any case
     if vm_flags & VmFlags.VM_SEQ_READ:
         sync_ra(file, index, ra_pages)
         return True
@@ -248,7 +243,7 @@ def force_page_cache_ra(file: File, index: int, nr_to_read: int) -> None:
 
 def _emit_readahead(file: File, index: int, npages: int, mark: int, why: str) -> None:
     sb = file.f_inode.i_sb
-    sb.trace.emit(Readahead(file.f_inode.ino, index, npages, max(0, index + npages - mark), why))
+    sb.trace.emit(Readahead, file.f_inode.ino, index, npages, max(0, index + npages - mark), why)
 
 
 # ---------------------------------------------------------------- looking for the edge of the cached run

@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ParamSpec
 
 from mmaplab.sim.events import Done, Event
+
+Fields = ParamSpec("Fields")
+"""The fields of an event, in the order of its class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +50,29 @@ class Trace:
     fault_counts: Counter[tuple[int, str]] = field(default_factory=Counter)
     _seq: int = 0
 
-    def emit(self, event: Event) -> None:
-        """Append one event; doors call this, algorithms never do."""
-        if self.recording:
-            self.records.append(Record(self._seq, self.depth, self.pid, event))
-            self._seq += 1
+    def emit(self, event: Callable[Fields, Event], *args: Fields.args, **kwargs: Fields.kwargs) -> None:
+        """Append one event, given as its class and its fields; doors call this, algorithms never do.
 
-    @contextmanager
-    def span(self, event: Event, pid: int | None = None) -> Iterator[Span]:
-        """Open a span; it is closed with a `Done` event whatever happens inside.
-
-        `pid`, where given, becomes the process that is running (the kernel's `current`).
+        It is built here, so that a trace that records nothing costs next to nothing.
         """
-        if pid is not None:
-            self.pid = pid
-        self.emit(event)
-        self.depth += 1
-        span = Span()
-        try:
-            yield span
-        except BaseException as error:
-            span.outcome = describe(error)
-            raise
-        finally:
-            self.depth -= 1
-            self.emit(Done(type(event).__name__, span.outcome))
+        if self.recording:
+            self._append(event(*args, **kwargs))
 
-    def count_fault(self, pid: int, outcome: str) -> None:
-        """Count one completed fault, 'minor' or 'major', for getrusage."""
-        self.fault_counts[pid, outcome] += 1
+    def span(self, event: Callable[Fields, Event], *args: Fields.args, **kwargs: Fields.kwargs) -> Span:
+        """Return a span for a `with` statement; it is closed with a `Done` event whatever happens inside.
+
+        Who opens a span for another process than the one that is running says so before it: `trace.pid = pid` (the
+        kernel's `current`).
+        """
+        return Span(self, event(*args, **kwargs) if self.recording else None)
+
+    def _append(self, event: Event) -> None:
+        self.records.append(Record(self._seq, self.depth, self.pid, event))
+        self._seq += 1
+
+    def count_fault(self, pid: int, outcome: str, faults: int = 1) -> None:
+        """Count completed faults of a process, 'minor' or 'major', for getrusage."""
+        self.fault_counts[pid, outcome] += faults
 
     def last(self, n: int = 1) -> list[Record]:
         """Return the records of the last `n` outermost spans: system calls, accesses, the kernel's own work."""
@@ -87,11 +84,30 @@ class Trace:
         self.records.clear()
 
 
-@dataclass
 class Span:
-    """A span that is open; whoever opened it sets the `outcome` that its `Done` event will show."""
+    """A span that is open; whoever opened it sets the `outcome` that its `Done` event will show.
 
-    outcome: object = None
+    `event` is None where nothing is recorded.
+    """
+
+    __slots__ = ("event", "outcome", "trace")
+
+    def __init__(self, trace: Trace, event: Event | None) -> None:
+        self.trace, self.event = trace, event
+        self.outcome: object = None
+
+    def __enter__(self) -> Span:
+        if self.event is not None:
+            self.trace._append(self.event)
+            self.trace.depth += 1
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if self.event is not None:
+            if error is not None:
+                self.outcome = describe(error)
+            self.trace.depth -= 1
+            self.trace.emit(Done, type(self.event).__name__, self.outcome)
 
 
 def describe(error: BaseException) -> str:

@@ -16,12 +16,12 @@ from mmaplab.sim.pagecache import (
     Inode,
     filemap_add_folio,
     filemap_remove_folio,
-    fill,
     folio_clear_dirty,
     folio_mark_dirty,
     i_size_write,
     lru_add,
 )
+from mmaplab.sim.readpage import fill
 from mmaplab.sim.rmap import try_to_unmap, unmap_mapping_range
 
 
@@ -35,6 +35,8 @@ def do_truncate(inode: Inode, length: int, now: float) -> None:
         ext4_block_truncate_page(inode, old, now)
     if length != old:
         i_size_write(inode, length)
+        if inode.i_sb.on_disk:
+            inode.i_sb.disk.set_size(inode.ino, length)
     if length <= old:
         truncate_pagecache(inode, length, now)
     if inode.i_sb.on_disk and length <= old:
@@ -93,7 +95,12 @@ def _carve(folio: Folio, index: int, npages: int) -> None:
     pages = folio.pages[index - folio.index : index - folio.index + npages]
     part = Folio(folio.mapping, index, npages.bit_length() - 1, pages)
     part.uptodate, part.dirty, part.dirtied_at = folio.uptodate, folio.dirty, folio.dirtied_at
-    folio.mapping.host.i_sb.s_lru.pop(folio, None)
+    part.write_io_error = folio.write_io_error
+    sb = folio.mapping.host.i_sb
+    sb.s_lru.pop(folio, None)
+    if folio in sb.s_dirty or (part.dirty and sb.on_disk):
+        sb.s_dirty.pop(folio, None)
+        sb.s_dirty[part] = None
     lru_add(part)
     for i, page in enumerate(pages, index):
         page.folio = part
@@ -109,17 +116,13 @@ def _shmem_zero_partial(inode: Inode, length: int, now: float) -> None:
         folio_mark_dirty(folio, now)
 
 
-def zero_partial_tail(inode: Inode) -> None:
-    """A write starts at the end of the file: what lay behind the end in the last page becomes zero.
+def ext4_zero_partial_blocks(inode: Inode, pos: int, now: float) -> None:
+    """A write begins at `pos`, behind the end of the file: the gap in the last page becomes zero, and no byte more.
 
-    Linux: ext4_zero_partial_blocks, iomap's and ext4's zeroing before an extending write.
+    What a program has stored behind the bytes that are written stays, and is now part of the file where the file grows
+    over it. Linux: ext4_da_do_write_end, ext4_zero_partial_blocks.
     """
-    tail = inode.i_size % PAGE_SIZE
-    folio = inode.i_mapping.i_pages.get(inode.i_size >> PAGE_SHIFT)
-    if tail and folio is not None and folio.uptodate:
-        page = folio.page(inode.i_size >> PAGE_SHIFT)
-        if any(page.data[tail:]):
-            inode.i_sb.memory.clear(page, tail, PAGE_SIZE - tail)
+    ext4_block_truncate_page(inode, inode.i_size, now, pos - inode.i_size)
 
 
 def ext4_truncate(inode: Inode, length: int, now: float) -> None:
@@ -128,11 +131,13 @@ def ext4_truncate(inode: Inode, length: int, now: float) -> None:
     inode.i_sb.disk.truncate(inode.ino, (length + PAGE_SIZE - 1) >> PAGE_SHIFT)
 
 
-def ext4_block_truncate_page(inode: Inode, length: int, now: float) -> None:
-    """Clear the page that `length` falls into, from there on; an uncached hole becomes a stub.
+def ext4_block_truncate_page(inode: Inode, length: int, now: float, most: int = PAGE_SIZE) -> None:
+    """Clear the page that `length` falls into, from there on, at most so many bytes; an uncached hole becomes a stub.
 
     The page is put into the cache for it. Behind a hole there is no block to clear, so the page stays *not uptodate*:
-    mincore, readahead and fault-around do not count it as cached. Linux: ext4_block_truncate_page, fs/ext4/inode.c.
+    mincore, readahead and fault-around do not count it as cached. The journal has the cleared page written before the
+    new size. A page that cannot be read stays as it is, and the size changes all the same (measured on 6.18).
+    Linux: ext4_block_truncate_page, fs/ext4/inode.c.
     """
     tail = length % PAGE_SIZE
     if not tail:
@@ -140,15 +145,20 @@ def ext4_block_truncate_page(inode: Inode, length: int, now: float) -> None:
     index = length >> PAGE_SHIFT
     has_block = inode.i_sb.disk.has_block(inode.ino, index)
     folio = inode.i_mapping.i_pages.get(index)
-    if folio is None:
-        folio = filemap_add_folio(inode.i_mapping, index)
-        assert folio is not None
-        fill(folio)
-        folio.stub = True
-    elif not has_block:
+    if folio is not None and not has_block:
         return
+    folio = folio or filemap_add_folio(inode.i_mapping, index)
+    assert folio is not None
+    if not folio.uptodate and not folio.stub:
+        try:
+            fill(folio)
+        except OSError:
+            return
+        folio.stub = True
     if has_block:
-        inode.i_sb.memory.clear(folio.page(index), tail, PAGE_SIZE - tail)
+        if inode.i_sb.disk.block(inode.ino, index) is not None:
+            inode.i_sb.disk.order(inode.ino, index)
+        inode.i_sb.memory.clear(folio.page(index), tail, min(most, PAGE_SIZE - tail))
         folio_mark_dirty(folio, now)
 
 

@@ -16,7 +16,7 @@ import errno
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, VmFlags
 from mmaplab.sim.events import VmaAdjust, VmaLink, VmaUnlink
 from mmaplab.sim.file import File, fput, get_file
-from mmaplab.sim.mm_types import MmStruct, VmArea
+from mmaplab.sim.mm_types import MmStruct, VmArea, is_data_mapping, vm_get_page_prot
 
 STACK_GUARD_GAP = 256 * PAGE_SIZE
 """Bytes kept free below an area that grows downwards."""
@@ -28,12 +28,13 @@ STACK_GUARD_GAP = 256 * PAGE_SIZE
 def vma_link(vma: VmArea) -> None:
     """Put a new area into its address space, and into the list of those that map its file. Linux: vma_link."""
     vma.vm_mm.mm_mt.insert(vma)
+    vm_stat_account(vma, vma.pages)
     file = vma.vm_file
     if file is not None:
         get_file(file)
         file.f_inode.i_mapping.i_mmap[vma] = None
     ino, name = (file.f_inode.ino, file.f_inode.name) if file else (0, "")
-    vma.vm_mm.trace.emit(VmaLink(vma.vm_mm.mm, vma.vm_start, vma.vm_end, int(vma.vm_flags), vma.vm_pgoff, ino, name))
+    vma.vm_mm.trace.emit(VmaLink, vma.vm_mm.mm, vma.vm_start, vma.vm_end, int(vma.vm_flags), vma.vm_pgoff, ino, name)
 
 
 def vma_adjust(
@@ -45,22 +46,36 @@ def vma_adjust(
 ) -> None:
     """Change an area's bounds, flags or offset; a moved start moves `vm_pgoff` along. Linux: vma_set_range."""
     old = vma.vm_start
+    vm_stat_account(vma, -vma.pages)
     new_start = vma.vm_start if start is None else start
     new_end = vma.vm_end if end is None else end
     vma.vm_pgoff = vma.vm_pgoff + ((new_start - old) >> PAGE_SHIFT) if pgoff is None else pgoff
     vma.vm_mm.mm_mt.resize(vma, new_start, new_end)
     if flags is not None:
         vma.vm_flags = VmFlags(flags)
-    vma.vm_mm.trace.emit(VmaAdjust(vma.vm_mm.mm, old, new_start, new_end, int(vma.vm_flags), vma.vm_pgoff))
+        vma.vm_page_prot = vm_get_page_prot(vma)
+    vm_stat_account(vma, vma.pages)
+    vma.vm_mm.trace.emit(VmaAdjust, vma.vm_mm.mm, old, new_start, new_end, int(vma.vm_flags), vma.vm_pgoff)
 
 
 def vma_unlink(vma: VmArea) -> None:
     """Take an area out of its address space and let go of its file. Linux: remove_vma."""
     vma.vm_mm.mm_mt.remove(vma)
-    vma.vm_mm.trace.emit(VmaUnlink(vma.vm_mm.mm, vma.vm_start, vma.vm_end))
+    vm_stat_account(vma, -vma.pages)
+    vma.vm_mm.trace.emit(VmaUnlink, vma.vm_mm.mm, vma.vm_start, vma.vm_end)
     if vma.vm_file is not None:
         del vma.vm_file.f_inode.i_mapping.i_mmap[vma]
         fput(vma.vm_file)
+
+
+def vm_stat_account(vma: VmArea, npages: int) -> None:
+    """Count `npages` more pages in areas of this kind, in the totals that the limits ask for. Linux: the same name."""
+    mm, flags = vma.vm_mm, vma.vm_flags
+    mm.total_vm += npages
+    if is_data_mapping(flags):
+        mm.data_vm += npages
+    if flags & VmFlags.VM_LOCKED:
+        mm.locked_vm += npages
 
 
 # ---------------------------------------------------------------- looking
@@ -113,7 +128,8 @@ def get_unmapped_area(
         raise OSError(errno.ENOMEM, f"{length:#x} bytes do not fit into an address space of {config.task_size:#x}")
     if hint:
         addr = max(hint & -PAGE_SIZE, config.mmap_min_addr)
-        if addr + length <= config.task_size and find_vma_intersection(mm, addr, addr + length) is None:
+        above = find_vma(mm, addr)
+        if addr + length <= config.task_size and (above is None or addr + length <= vm_start_gap(above)):
             return addr
     if thp_aligned(mm, length, hint, file, pgoff, shared):
         aligned = thp_get_unmapped_area(mm, length, pgoff if file else 0)
@@ -128,12 +144,40 @@ def vm_unmapped_area(mm: MmStruct, length: int) -> int:
     Linux: vm_unmapped_area, mm/vma.c.
     """
     config = mm.config
-    addr = mm.mm_mt.empty_area_rev(config.mmap_min_addr, config.mmap_base, length)
+    addr = unmapped_area_topdown(mm, length, config.mmap_min_addr, config.mmap_base)
     if addr is None:  # Linux falls back to a search from below
-        addr = mm.mm_mt.empty_area(config.task_size // 3 & -PAGE_SIZE, config.task_size, length)
+        addr = unmapped_area(mm, length, config.task_size // 3 & -PAGE_SIZE, config.task_size)
     if addr is None:
         raise OSError(errno.ENOMEM, f"no gap of {length:#x} bytes is left")
     return addr
+
+
+def unmapped_area_topdown(mm: MmStruct, length: int, low: int, high: int) -> int | None:
+    """Return the highest free range in [low, high) that leaves a gap below what grows downwards; None: there is none.
+
+    Linux: unmapped_area_topdown, mm/vma.c.
+    """
+    while (addr := mm.mm_mt.empty_area_rev(low, high, length)) is not None:
+        above = mm.mm_mt.find(addr + length)
+        if above is None or vm_start_gap(above) >= addr + length:
+            return addr
+        high = vm_start_gap(above)
+    return None
+
+
+def unmapped_area(mm: MmStruct, length: int, low: int, high: int) -> int | None:
+    """Return the lowest such range. Linux: unmapped_area, mm/vma.c."""
+    while (addr := mm.mm_mt.empty_area(low, high, length)) is not None:
+        above = mm.mm_mt.find(addr + length)
+        if above is None or vm_start_gap(above) >= addr + length:
+            return addr
+        low = above.vm_end
+    return None
+
+
+def vm_start_gap(vma: VmArea) -> int:
+    """Return where an area begins, with the gap that is kept free below it. Linux: vm_start_gap, linux/mm.h."""
+    return max(0, vma.vm_start - STACK_GUARD_GAP) if vma.vm_flags & VmFlags.VM_GROWSDOWN else vma.vm_start
 
 
 def thp_aligned(mm: MmStruct, length: int, hint: int, file: File | None, pgoff: int, shared: bool) -> bool:

@@ -64,9 +64,16 @@ def reclaim_folio(folio: Folio) -> None:
 
 
 def select_bad_process(tasks: Iterable[TaskStruct]) -> TaskStruct:
-    """Return the process whose end frees most: the one with the most anonymous pages. Linux: oom_badness."""
-    return max((task for task in tasks if task.mm is not None), key=lambda task: (_anonymous(task), -task.pid))
+    """Return the process that has most pages in memory; of two that have as many, the younger.
+
+    Linux: oom_evaluate_task. Leaves out: oom_score_adj.
+    """
+    return max((task for task in tasks if task.mm is not None), key=lambda task: (oom_badness(task), task.tgid))
 
 
-def _anonymous(task: TaskStruct) -> int:
-    return task.mm.rss.anon if task.mm is not None else 0
+def oom_badness(task: TaskStruct) -> int:
+    """Return how many resident pages a process has, of any kind. Linux: oom_badness. Leaves out: its page tables."""
+    if task.mm is None:
+        return 0
+    rss = task.mm.rss
+    return rss.anon + rss.file + rss.shmem

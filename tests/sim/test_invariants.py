@@ -148,10 +148,32 @@ def damage_clean(kernel: Kernel, p: Process, addr: int) -> None:
     kernel.disk.files[kernel.files.lookup("f").ino].blocks[0] = b"y" * PAGE
 
 
+def damage_table(kernel: Kernel, p: Process, addr: int) -> None:
+    leaf = p.mm.pgd.leaf(addr)
+    assert leaf is not None
+    leaf.ready += 1
+
+
+def damage_total(kernel: Kernel, p: Process, addr: int) -> None:
+    p.mm.total_vm += 1
+
+
+def damage_users(kernel: Kernel, p: Process, addr: int) -> None:
+    p.mm.mm_users += 1
+
+
+def damage_thread(kernel: Kernel, p: Process, addr: int) -> None:
+    p.clone_thread().task.rlimits = {}
+
+
 @pytest.mark.parametrize(
     ("damage", "name"),
     [
+        (damage_users, "threads_share"),
+        (damage_thread, "threads_share"),
         (damage_area, "areas_sorted"),
+        (damage_total, "totals_match_areas"),
+        (damage_table, "tables_know_what_is_ready"),
         (damage_count, "counts_match_entries"),
         (damage_entry, "entries_grant_no_more"),
         (damage_frame, "frames_accounted_for"),

@@ -35,7 +35,7 @@ def test_a_file_larger_than_memory_can_be_read_through_a_mapping() -> None:
 
 
 def test_dirty_pages_are_written_before_they_go() -> None:
-    kernel = small(6)
+    kernel = small(6, dirty_background_bytes=1 << 20, dirty_bytes=2 << 20)  # so that the flusher leaves it to reclaim
     kernel.create_file("f", bytes(16 * PAGE))
     p = kernel.spawn()
     a = p.mmap(0, 16 * PAGE, RW, MAP_SHARED, p.open("f", O_RDWR))

@@ -1,0 +1,84 @@
+"""O_DIRECT: the device moves the bytes to and from the user's buffer, past the page cache.
+
+    read       cached dirty pages of the range are written first     disk --dma_in--> buffer
+    write      buffer --dma_out--> disk                               cached pages of the range go
+
+Linux: fs/ext4/file.c (ext4_dio_read_iter, ext4_dio_write_iter), fs/iomap/direct-io.c.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE
+from mmaplab.sim.file import File
+from mmaplab.sim.memory import ZEROS
+from mmaplab.sim.pagecache import Inode, filemap_remove_folio, i_size_write
+from mmaplab.sim.rmap import try_to_unmap
+from mmaplab.sim.truncate import ext4_truncate
+from mmaplab.sim.writeback import do_writepages
+
+SECTOR_SIZE = 512
+
+
+def direct_read(file: File, pos: int, count: int) -> bytes:
+    """O_DIRECT: the device moves the bytes to the user's buffer, past the page cache; raises EINVAL, EIO.
+
+    A hole needs no device: a transfer that ends in one need not be aligned there. Linux: ext4_dio_read_iter,
+    iomap_dio_iter.
+    """
+    inode = file.f_inode
+    if not count or pos >= inode.i_size:
+        return b""
+    do_writepages(inode.i_mapping, pos >> PAGE_SHIFT, (pos + count - 1) >> PAGE_SHIFT, "direct")
+    ends_at_block = inode.i_sb.disk.has_block(inode.ino, (pos + count - 1) >> PAGE_SHIFT)
+    end, count = pos + count, min(count, inode.i_size - pos)
+    first, last = pos >> PAGE_SHIFT, (pos + count - 1) >> PAGE_SHIFT
+    some = any(inode.i_sb.disk.has_block(inode.ino, index) for index in range(first, last + 1))
+    check_direct(pos if some else 0, end if ends_at_block else 0)
+    blocks = inode.i_sb.disk.read_blocks(inode.ino, first, last - first + 1)
+    data = b"".join(ZEROS if block is None else block for block in blocks)
+    return inode.i_sb.memory.copy("dma_in", data[pos % PAGE_SIZE :][:count])
+
+
+def direct_write(file: File, pos: int, data: bytes, now: float) -> int:
+    """O_DIRECT: the device takes the bytes from the user's buffer; cached pages of the range are written, and go.
+
+    They go even where the transfer is then refused, since it is not aligned. Raises EINVAL, ENOSPC, EIO.
+    Linux: ext4_dio_write_iter, iomap_dio_rw. Leaves out: of a transfer that is refused for its length, Linux writes
+    what lies in the extents before the last.
+    """
+    inode, sb = file.f_inode, file.f_inode.i_sb
+    first, last = pos >> PAGE_SHIFT, (pos + len(data) - 1) >> PAGE_SHIFT
+    do_writepages(inode.i_mapping, first, last, "direct")
+    invalidate_inode_pages2_range(inode, first, last)
+    try:
+        check_direct(pos, pos + len(data))
+    except OSError:
+        if pos + len(data) > inode.i_size:
+            ext4_truncate(inode, inode.i_size, now)  # ext4_inode_extension_cleanup: the last page is cached again
+        raise
+    for index in range(first, last + 1):
+        sb.disk.reserve(inode.ino, index, index + 1)
+        start, end = max(pos, index << PAGE_SHIFT), min(pos + len(data), (index + 1) << PAGE_SHIFT)
+        piece = sb.memory.copy("dma_out", data[start - pos : end - pos])
+        block = sb.disk.block(inode.ino, index) or ZEROS
+        at = start % PAGE_SIZE
+        sb.disk.write_block(inode.ino, index, block[:at] + piece + block[at + len(piece) :], "direct")
+    if pos + len(data) > inode.i_size:
+        i_size_write(inode, pos + len(data))
+        sb.disk.set_size(inode.ino, inode.i_size)
+    return len(data)
+
+
+def invalidate_inode_pages2_range(inode: Inode, first: int, last: int) -> None:
+    """Take the clean folios of a range out of page tables and page cache. Linux: the same name, mm/truncate.c."""
+    for folio in inode.i_mapping.folios(first, last):
+        try_to_unmap(folio)
+        filemap_remove_folio(folio)
+
+
+def check_direct(start: int, end: int) -> None:
+    """Raise EINVAL where a direct transfer is not aligned to the device's sectors. Linux: iomap_dio_bio_iter."""
+    if start % SECTOR_SIZE or end % SECTOR_SIZE:
+        raise OSError(errno.EINVAL, f"O_DIRECT from {start} to {end}: not multiples of {SECTOR_SIZE}")
