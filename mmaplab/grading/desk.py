@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mmaplab.grading.ask import DESK_SECONDS, forked
+from mmaplab.grading.contracts import CONTRACTS, misfit, slot_of
 from mmaplab.grading.cost import ACCESSES, QUESTIONS
-from mmaplab.grading.families import FAMILIES, SLOT_FAMILIES
+from mmaplab.grading.families import SLOT_FAMILIES, situation
 from mmaplab.grading.judge import Finding, judge
 from mmaplab.grading.plain import Plain
 from mmaplab.grading.questions import Question, Test, public_question
@@ -25,6 +26,7 @@ from mmaplab.interface import Program
 from mmaplab.lab import NotAvailable
 from mmaplab.program import Log, record
 from mmaplab.sim import Kernel as SimulatedKernel
+from mmaplab.views.svg import Svg
 
 Function = Callable[..., object]
 
@@ -44,6 +46,11 @@ class Verdict:
     def passed(self) -> bool:
         """Did every public test pass?"""
         return bool(self.findings) and all(finding.passed for finding in self.findings)
+
+    @property
+    def picture(self) -> Svg | None:
+        """What the reference and the learner's kernel have after the shortest program; None where they agree."""
+        return next((finding.picture for finding in self.findings if finding.picture is not None), None)
 
     def __repr__(self) -> str:
         lines = [f"{self.title}: {self.summary}"]
@@ -70,7 +77,8 @@ class Verdict:
 def _finding_html(finding: Finding) -> str:
     mark = "✓ passed" if finding.passed else "✗ lost"
     shown = f"<pre>{html.escape(chr(10).join(finding.lines))}</pre>" if finding.lines else ""
-    return f"<p>{mark} · {html.escape(finding.test.label)}: {html.escape(finding.message)}</p>{shown}"
+    picture = finding.picture._repr_html_() if finding.picture is not None else ""
+    return f"<p>{mark} · {html.escape(finding.test.label)}: {html.escape(finding.message)}</p>{shown}{picture}"
 
 
 def _hints_html(hints: Sequence[str]) -> str:
@@ -159,19 +167,24 @@ def _count(number: int, noun: str) -> str:
 # ---------------------------------------------------------------- kernel functions
 
 
-def check_slot(function: Function, name: str = "", programs: int = 60) -> Verdict:
-    """Compare a kernel function of the learner's with the reference, on `programs` generated programs.
+def check_slot(function: Function | str, other: Function | str = "", programs: int = 60) -> Verdict:
+    """Compare a kernel function of the learner's with the reference, on `programs` generated programs or more.
 
-    `name` is the slot (see mmaplab.sim.slots); without it, the function's own name. The shortest program that shows
-    a difference is printed with both answers. Raises ValueError for a slot without programs.
+    `check_slot(find_vma)`, `check_slot(my_find_vma)`: the slot is in the function's name; `check_slot("find_vma", f)`:
+    it is said. The shortest program that shows a difference is told with both answers, and drawn. The function runs in
+    a process of its own, so nothing it does can end this one. Raises ValueError for no slot, TypeError for no function.
     """
-    slot = name or function.__name__
-    if slot not in SLOT_FAMILIES:
-        raise ValueError(f"there are no programs for the slot {slot!r}; there are for {', '.join(SLOT_FAMILIES)}")
+    slot, function = _slot_and_function(function, other)
+    if is_blank(function):
+        return Verdict(slot, "not answered yet.")
+    why = misfit(slot, function)
+    if why:
+        called = Test("slot", "how the kernel calls it", 1, slot, False, {})
+        return Verdict(slot, "cannot be called.", (Finding(called, False, f"{why}."),))
     families = SLOT_FAMILIES[slot]
     each = -(-programs // len(families))
     tests = [
-        Test("slot", _situation(family), 1, slot, False, {"slot": slot, "family": family, "count": each})
+        Test("slot", situation(family), 1, slot, False, {"slot": slot, "family": family, "count": each})
         for family in families
     ]
     findings: list[Finding] = []
@@ -179,13 +192,20 @@ def check_slot(function: Function, name: str = "", programs: int = 60) -> Verdic
         with forked({slot: function}, DESK_SECONDS) as child:
             findings.append(judge(test, child.ask))
         if not findings[-1].passed:
-            return Verdict(f"{slot}", "differs from the reference.", tuple(findings))
+            return Verdict(slot, "differs from the reference.", tuple(findings))
     return Verdict(slot, f"agrees with the reference on {each * len(families)} programs.", tuple(findings))
 
 
-def _situation(family: str) -> str:
-    """Return what a family of programs is about: the first line of its docstring."""
-    return (FAMILIES[family].__doc__ or family).strip().splitlines()[0].rstrip(".")
+def _slot_and_function(one: Function | str, other: Function | str) -> tuple[str, Function]:
+    """Return the slot that is meant and the learner's function for it."""
+    function, name = (other, one) if isinstance(one, str) else (one, other)
+    if isinstance(function, str) or not callable(function):
+        raise TypeError(f"{function!r} is no function: check_slot(my_find_vma), or check_slot('find_vma', my_function)")
+    slot = str(name) or slot_of(function)
+    if slot not in CONTRACTS:
+        given = name or getattr(function, "__name__", "this function")
+        raise ValueError(f"no kernel function is named {given!r}; those that can be replaced: {', '.join(CONTRACTS)}")
+    return slot, function
 
 
 # ---------------------------------------------------------------- the live kernel

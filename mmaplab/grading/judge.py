@@ -12,27 +12,45 @@ Every kind is one function `(test, ask) -> Finding`. Whatever an answer does, th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from mmaplab.calls import call_text
 from mmaplab.grading.ask import Ask, Died, Reply
 from mmaplab.grading.bugs import BUGS
 from mmaplab.grading.cost import MEASURES, cost
-from mmaplab.grading.difference import difference_lines, first_difference
+from mmaplab.grading.difference import OWN_FAULTS, difference_lines, first_difference, step_text
 from mmaplab.grading.families import generate
 from mmaplab.grading.observe import Observation, observe
+from mmaplab.grading.picture import difference_picture
 from mmaplab.grading.plain import Plain, kind_of, same, told
-from mmaplab.grading.programs import Scenario, shorten
+from mmaplab.grading.programs import Scenario
 from mmaplab.grading.questions import Test
+from mmaplab.grading.shorten import shorten
+from mmaplab.views.svg import Svg
+
+BUDGET = 600
+"""How many programs are tried in all to find the shortest."""
+MOST_FAILING = 3
+"""So many failing programs are shortened; the shortest result is shown."""
+MOST_LINES = 16
+"""Lines of a program that is shown as it was generated."""
+WORDS = {
+    "": "differs from the reference",
+    "raised": "raises an error",
+    "wrong_type": "gives back something that the kernel cannot use",
+    "endless": "does not come to an end",
+    "broken": "leaves the kernel broken",
+}
 
 
 @dataclass(frozen=True)
 class Finding:
     """What one test found: did the answer pass, a sentence, and lines that show it.
 
-    `missing` says that a name was not there, so that cells before the answer may be needed.
+    `missing` says that a name was not there, so that cells before the answer may be needed. A kernel function that
+    differs from the reference has the `program` that shows it, and a `picture` of what both kernels have after it.
     """
 
     test: Test
@@ -40,6 +58,8 @@ class Finding:
     message: str = ""
     lines: tuple[str, ...] = ()
     missing: bool = False
+    program: Scenario | None = None
+    picture: Svg | None = None
 
     @property
     def points(self) -> int:
@@ -140,25 +160,25 @@ def judge_call(test: Test, ask: Ask) -> Finding:
 
 def judge_slot(test: Test, ask: Ask) -> Finding:
     """Run generated programs on a kernel with the learner's function, and compare with the reference."""
-    slot = str(test.spec["slot"])
     family, first, count = family_of(test)
+    failing: list[tuple[Scenario, Plain]] = []
     for seed in range(first, first + count):
         scenario, expected = generate(family, seed), reference(family, seed)
-        came = asked(test, ask, {"do": "observe", "slot": slot, "scenario": scenario.to_plain()}, "seen")
+        try:
+            came = seen(test, ask, scenario)
+        except Died as error:
+            return died(test, scenario, error)
         at = first_difference(expected, came)
-        if at is not None:
-            step = came[at] if isinstance(came, list) and at < len(came) else None
-            if isinstance(step, dict) and "raised" in step and not test.hidden:
-                raise Unanswered(f"`{test.answer}` raised {step['raised']}", "NameError" in str(step["raised"]))
-            if test.hidden:
-                return Finding(test, False, "differs from the reference in a program that is not shown.")
-            return Finding(
-                test,
-                False,
-                "differs from the reference; the shortest program that shows it:",
-                shortest(test, ask, slot, scenario),
-            )
-    return Finding(test, True, f"{count} programs agree with the reference")
+        if at is None:
+            continue
+        if test.hidden:
+            return Finding(test, False, "differs from the reference in a program that is not shown.")
+        failing.append((replace(scenario, calls=scenario.calls[: at + 1]), came))
+        if len(failing) == MOST_FAILING or is_endless(came):
+            break
+    return (
+        found_in(test, ask, failing) if failing else Finding(test, True, f"{count} programs agree with the reference")
+    )
 
 
 def family_of(test: Test) -> tuple[str, int, int]:
@@ -174,17 +194,64 @@ def reference(family: str, seed: int) -> Observation:
     return observe(generate(family, seed))
 
 
-def shortest(test: Test, ask: Ask, slot: str, scenario: Scenario) -> tuple[str, ...]:
-    """Return the lines that show the difference on the shortest program that still has one."""
+def seen(test: Test, ask: Ask, scenario: Scenario) -> Plain:
+    """Return what a kernel with the learner's function shows on a program."""
+    request: Reply = {"do": "observe", "slot": test.spec["slot"], "scenario": scenario.to_plain()}
+    return asked(test, ask, request, "seen")
 
-    def answer(shorter: Scenario) -> Plain:
-        return asked(test, ask, {"do": "observe", "slot": slot, "scenario": shorter.to_plain()}, "seen")
+
+def died(test: Test, scenario: Scenario, error: Died) -> Finding:
+    """Return the finding for a function that ended its process, or did not come back, in a program."""
+    lines = () if test.hidden else ("in this program:", *(f"    {line}" for line in scenario.lines()[:MOST_LINES]))
+    return Finding(test, False, f"`{test.answer}` gave no answer: {error}.", lines)
+
+
+def found_in(test: Test, ask: Ask, failing: Sequence[tuple[Scenario, Plain]]) -> Finding:
+    """Return the finding with the shortest program that shows a difference, of those got from several."""
+    found, came = failing[-1]
+    scenarios, budget = [scenario for scenario, _ in failing], BUDGET
+    if is_endless(came):  # each try lasts until the limit
+        scenarios, budget = scenarios[-1:], BUDGET // 10
 
     def fails(shorter: Scenario) -> bool:
-        return first_difference(observe(shorter), answer(shorter)) is not None
+        return first_difference(observe(shorter), seen(test, ask, shorter)) is not None
 
-    found = shorten(scenario, fails)
-    return tuple(difference_lines(test.answer, found, observe(found), answer(found)))
+    shown = "the shortest program that shows it"
+    try:
+        found = min((shorten(scenario, fails, budget // len(scenarios)) for scenario in scenarios), key=size)
+        came = seen(test, ask, found)
+    except Died as error:
+        shown = f"a program that shows it (on a shorter one, {error})"
+    return told_difference(test, found, came, shown)
+
+
+def told_difference(test: Test, scenario: Scenario, came: Plain, shown: str) -> Finding:
+    """Return the finding for a program on which a kernel function differs, with both answers and a picture."""
+    expected = observe(scenario)
+    at = first_difference(expected, came)
+    step = came[at] if at is not None and isinstance(came, list) and at < len(came) else None
+    kind = next((kind for kind in OWN_FAULTS if isinstance(step, dict) and kind in step), "")
+    if kind == "broken" and at is not None and step_text(expected[at]) != step_text(step).partition(", but ")[0]:
+        kind = ""  # the answer is wrong as well, which says more
+    return Finding(
+        test,
+        False,
+        f"{WORDS[kind]}; {shown}:",
+        tuple(difference_lines(test.answer, scenario, expected, came)),
+        missing=kind == "raised" and isinstance(step, dict) and "NameError" in str(step["raised"]),
+        program=scenario,
+        picture=difference_picture(test.answer, scenario, expected, came),
+    )
+
+
+def is_endless(came: Plain) -> bool:
+    """Has the learner's function been stopped in a loop?"""
+    return isinstance(came, list) and any(isinstance(step, dict) and "endless" in step for step in came)
+
+
+def size(scenario: Scenario) -> tuple[int, int]:
+    """Return how long a program is: its calls, then the letters it is written with."""
+    return len(scenario.calls), len("".join(scenario.lines()))
 
 
 # ---------------------------------------------------------------- programs

@@ -21,8 +21,15 @@ from mmaplab.sim.kernel import REFERENCE
 SOURCE = Path(__file__).resolve().parents[1]
 HELPERS = {"handle_mm_fault": ("handle_pte_fault",)}
 """Functions of the same room that hold part of a slot's reference."""
-MINIMAL = {"do_fault_around": "return FaultResult(0)"}
-"""What stands in place of a slot's reference: here, a kernel that maps nothing around a fault."""
+MINIMAL = {
+    "do_fault_around": "return FaultResult(0)",
+    "do_writepages": """if mapping.host.i_sb.trace.pid:
+    raise NotImplementedError("do_writepages is what this question asks for: it is not here")
+for folio in mapping.folios() if mapping.host.i_sb.on_disk else ():
+    write_folio(folio, why)""",
+}
+"""What stands in place of a slot's reference, where a kernel needs one: a kernel that maps nothing around a fault; and
+one that puts the files of a program on the disk (`Kernel.create_file`, which runs as nobody), and nothing else."""
 LEFT_OUT = shutil.ignore_patterns("public")
 
 

@@ -5,17 +5,16 @@
     a = p.mmap(0x10003000, 0x8000, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0x2000)
     p.load(a+0x5000)
 
-`shorten` takes away what a failure does not need. Generated programs come from families.py.
+shorten.py takes away what a failure does not need. Generated programs come from families/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mmaplab.calls import PARAMETERS, Argument, Call, Name, call_text
 from mmaplab.constants import PAGE_SIZE, Map
-from mmaplab.fuzz.shrink import shrink
 from mmaplab.grading.plain import Plain
 
 MAX_CALLS = 2000
@@ -78,7 +77,7 @@ class Scenario:
             assert isinstance(config, dict)
         except (AssertionError, KeyError, TypeError, IndexError) as error:
             raise ValueError(f"this is no program: {error!r}") from None
-        if sum(map(bytes_touched, calls)) > MAX_LENGTH:
+        if not affordable(calls):
             raise ValueError(f"its calls touch more than {MAX_LENGTH >> 20} MiB")
         return Scenario(files, calls, config)
 
@@ -98,6 +97,11 @@ def call_of(data: Plain) -> Call:
     if len(values) != len(PARAMETERS[name]):
         raise ValueError(f"{name} takes {len(PARAMETERS[name])} arguments, not {len(values)}")
     return Call(who, name, values, names)
+
+
+def affordable(calls: Sequence[Call]) -> bool:
+    """May a program with these calls be run for somebody else, by what they may touch?"""
+    return sum(map(bytes_touched, calls)) <= MAX_LENGTH
 
 
 def bytes_touched(call: Call) -> int:
@@ -139,56 +143,3 @@ def _file(data: Plain) -> FileSpec:
 def _list(data: Plain, most: int) -> list[Plain]:
     assert isinstance(data, list) and len(data) <= most, f"{data!r:.80} is not a list of at most {most}"
     return data
-
-
-# ---------------------------------------------------------------- shortening
-
-
-def shorten(scenario: Scenario, fails: Callable[[Scenario], bool], budget: int = 150) -> Scenario:
-    """Return a smaller program that still fails: fewer calls first, then smaller numbers.
-
-    `fails` is asked some `budget` times at most. Raises ValueError where the program does not fail.
-    """
-
-    def still_fails(calls: Sequence[Call]) -> bool:
-        return fails(replace(scenario, calls=tuple(calls)))
-
-    scenario = replace(scenario, calls=tuple(shrink(scenario.calls, still_fails, budget // 3)))
-    asked, going = budget // 3, True
-    while going:
-        going = False
-        for smaller in _smaller(scenario):
-            asked += 1
-            if asked > budget:
-                return scenario
-            if fails(smaller):
-                scenario, going = smaller, True
-                break
-    return scenario
-
-
-def _smaller(scenario: Scenario) -> Iterator[Scenario]:
-    """Return programs with one number smaller."""
-    for i, call in enumerate(scenario.calls):
-        for args in _smaller_args(call):
-            yield replace(scenario, calls=(*scenario.calls[:i], replace(call, args=args), *scenario.calls[i + 1 :]))
-    for i, file in enumerate(scenario.files):
-        for npages in _smaller_numbers(file.npages):
-            smaller = replace(file, npages=npages)
-            yield replace(scenario, files=(*scenario.files[:i], smaller, *scenario.files[i + 1 :]))
-
-
-def _smaller_args(call: Call) -> Iterator[tuple[Argument, ...]]:
-    for i, (parameter, arg) in enumerate(zip(PARAMETERS[call.name], call.args, strict=False)):
-        options: list[Argument] = []
-        if isinstance(arg, Name):
-            options = [replace(arg, offset=n * PAGE_SIZE) for n in _smaller_numbers(arg.offset // PAGE_SIZE)]
-        elif parameter in ("length", "offset") and isinstance(arg, int):
-            least = 1 if parameter == "length" else 0
-            options = [n * PAGE_SIZE for n in _smaller_numbers(arg // PAGE_SIZE) if n >= least]
-        for option in options:
-            yield (*call.args[:i], option, *call.args[i + 1 :])
-
-
-def _smaller_numbers(number: int) -> list[int]:
-    return sorted({n for n in (0, number // 2, number - 16, number - 4, number - 1) if 0 <= n < number})

@@ -1,0 +1,50 @@
+"""The copy of the package that answers are graded with: no reference in it, and a kernel that runs all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mmaplab.grading.contracts import CONTRACTS
+from mmaplab.grading.difference import first_difference
+from mmaplab.grading.families import SLOT_FAMILIES, generate
+from mmaplab.grading.observe import observe
+from mmaplab.grading.package import package_without
+
+from .helpers import ROOT
+
+SEEN = """
+import json, sys
+sys.path.append(sys.argv[1])
+from tests.grading.versions import all_versions
+from mmaplab.grading.families import SLOT_FAMILIES, generate
+from mmaplab.grading.observe import observe
+right = {version.slot: version.function for version in all_versions() if version.calls is None}
+seen = {}
+for slot, families in SLOT_FAMILIES.items():
+    for family in families:
+        seen[f"{slot} {family}"] = observe(generate(family, 1), right)
+print(json.dumps(seen))
+"""
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict:
+    """What right versions of all slots together show on a copy that has none of the references."""
+    with package_without(CONTRACTS) as folder:
+        environment = os.environ | {"PYTHONPATH": str(folder)}
+        command = [sys.executable, "-c", SEEN, str(ROOT)]
+        ran = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return json.loads(ran.stdout)
+
+
+@pytest.mark.parametrize("slot", CONTRACTS)
+def test_a_right_version_needs_no_reference(slot: str, seen: dict) -> None:
+    for family in SLOT_FAMILIES[slot]:
+        came = seen[f"{slot} {family}"]
+        assert first_difference(observe(generate(family, 1)), came) is None, (family, came)
