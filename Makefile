@@ -5,6 +5,9 @@
 #   make lint        ruff and mypy
 #   make notebooks   run the notebooks again and store what they show
 #   make release     make exercises/ from solutions/
+#   make fuzz        random programs on both kernels: make fuzz N=1000 [SEED=1] [ON=tmpfs]
+#   make mutants     break the simulator on purpose: does the fuzzer notice? (ten minutes or more)
+#   make bench       measure the project's numbers, store them, and put them into README.md (some minutes)
 #   make freeze      write the versions that are in .venv to constraints.txt
 #   make clean       remove .venv and everything that was made
 #
@@ -25,7 +28,7 @@ ifneq ($(shell cat $(VENV)/.here 2>/dev/null),$(shell test -x $(PY) && pwd))
 $(shell rm -f $(VENV)/.here $(VENV)/.lab $(VENV)/.test)
 endif
 
-.PHONY: lab test test-unit test-notebooks test-browser lint notebooks release freeze clean
+.PHONY: lab test test-unit test-notebooks test-browser lint fuzz mutants notebooks release bench freeze clean
 .NOTPARALLEL:
 
 lab: $(VENV)/.lab
@@ -55,6 +58,15 @@ notebooks: $(VENV)/.test
 
 release: $(VENV)/.test
 	@$(PY) -m mmaplab release
+
+fuzz: $(VENV)/.test
+	@$(PY) -m mmaplab fuzz --programs $(or $(N),200) $(if $(SEED),--seed $(SEED)) $(if $(ON),--file-system $(ON))
+
+mutants: $(VENV)/.test
+	@$(PY) tests/fuzz/mutants.py --store
+
+bench: $(VENV)/.test
+	@$(PY) -m mmaplab bench --record
 
 freeze: $(VENV)/.test
 	@$(PY) -m mmaplab.authoring freeze

@@ -5,7 +5,10 @@
     mmaplab fuzz       run random programs on both kernels and compare
     mmaplab release    make exercises/ from solutions/
     mmaplab grade      grade submissions
+    mmaplab bench      measure what the project promises in numbers
     mmaplab schedule   add up the minutes of the chapters
+
+`mmaplab SUBCOMMAND --help` says more of each.
 """
 
 from __future__ import annotations
@@ -64,7 +67,15 @@ def schedule(argv: list[str]) -> int:
     return room.main(argv)
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {room.__name__: room for room in (lab, doctor, fuzz, release, grade, schedule)}
+def bench(argv: list[str]) -> int:
+    """measure what the project promises in numbers"""
+    from mmaplab.bench import command
+
+    return command.main(argv)
+
+
+ROOMS = (lab, doctor, fuzz, release, grade, schedule, bench)
+COMMANDS: dict[str, Callable[[list[str]], int]] = {room.__name__: room for room in ROOMS}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,0 +1,1 @@
+"""The numbers that the project promises, measured and written down. `mmaplab bench --help`, or `make bench`."""
