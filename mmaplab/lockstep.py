@@ -1,6 +1,6 @@
 """Two kernels moved by the same calls, each call compared before the next one is made.
 
-`FREEDOMS` is the one list of what is not compared, or not exactly, and why.
+What is not compared, or not exactly, is listed in `mmaplab.freedoms.FREEDOMS`.
 """
 
 from __future__ import annotations
@@ -10,98 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from mmaplab.calls import LAYOUT_CALLS, Call, Name, Outcome, call_text, outcome_text, perform
-from mmaplab.interface import FatalSignal, FaultCounts, Kernel, MapsEntry, Process, Stat
+from mmaplab.explain import both_maps_text, both_tables_text, count_text, events_text
+from mmaplab.freedoms import RACY_PAGES, alike, comparable, outcome_key
+from mmaplab.interface import FaultCounts, Kernel, MapsEntry, Process
 from mmaplab.program import fault_counts
-
-# ---------------------------------------------------------------- where Linux is free
-
-
-@dataclass(frozen=True, slots=True)
-class Freedom:
-    """Something that two kernels may do differently, so that it is not compared, or not exactly; and the reason."""
-
-    what: str
-    reason: str
-
-
-FREEDOMS = (
-    Freedom("process numbers", "each kernel numbers its own processes; only that fork returned one is compared"),
-    Freedom("inode numbers", "each file system numbers its own inodes; compared is which descriptors share one"),
-    Freedom("the directory in a path of maps()", "the live kernel's files are in a private directory of the host"),
-    Freedom(
-        "addresses, areas and faults of the Python worker",
-        "without the machine-code worker, the live process has an interpreter among its own areas, which is "
-        "placed and faults by itself; compared are results, data, errnos and signals without their address",
-    ),
-    Freedom("page frame numbers", "the host's other programs take frames too; no call of the interface shows them"),
-    Freedom(
-        "minor faults around a major one",
-        "fault-around maps what has arrived from the disk, and the neighbours of the page may still be under way; so "
-        "near a page that came from the disk, or whose touch set readahead going, the live kernel may need more minor "
-        "faults than predicted",
-    ),
-    Freedom(
-        "how soon readahead has arrived",
-        "the disk works while the program runs on; residency is compared when the disk has come to rest",
-    ),
-    Freedom(
-        "clean or dirty after some seconds",
-        "the flusher threads and any program that calls sync() clean pages and write-protect them, so that a store "
-        "faults once more; a difference that does not come back when the program is run again is called disturbed",
-    ),
-    Freedom(
-        "pages that leave memory by themselves",
-        "the page cache belongs to the whole machine, which may take a clean page when others need memory; seen once in"
-        " some thousand cold steps, and called disturbed",
-    ),
-    Freedom("the Referenced line of smaps", "it follows the ageing of the machine's page lists"),
-)
-
-RACY_PAGES = 16
-"""Fault-around's window, in pages: so far around a major fault the live kernel may have mapped less."""
-
-
-def comparable(value: object, inodes: dict[int, int]) -> object:
-    """Return a value with what the kernels may choose freely taken out; `inodes` numbers them as they are met."""
-    if isinstance(value, Stat):
-        return (value.st_size, inodes.setdefault(value.st_ino, len(inodes)))
-    if isinstance(value, MapsEntry):
-        return (value.start, value.end, value.perms, value.offset, path_in_directory(value.path))
-    if isinstance(value, list | tuple):
-        return [comparable(item, inodes) for item in value]
-    if value is None or isinstance(value, int | bytes | str | FaultCounts):
-        return value
-    return "a process"
-
-
-def path_in_directory(path: str) -> str:
-    """Return a path of maps() without the host's directories; names in brackets and of nameless files stay."""
-    return path if path.startswith(("/dev/zero", "/memfd:", "[")) else path.rpartition("/")[2]
-
-
-def outcome_key(outcome: Outcome, inodes: dict[int, int]) -> object:
-    """Return what of an outcome must be the same on both kernels."""
-    error = outcome.error
-    if isinstance(error, FatalSignal):
-        return ("signal", error.signo, error.si_code, error.si_addr)
-    if isinstance(error, OSError):
-        return ("errno", error.errno)
-    if error is not None:
-        return ("broke", repr(error))
-    return ("missing", outcome.missing) if outcome.missing else ("value", comparable(outcome.value, inodes))
-
-
-def alike(call: Call, outcome: Outcome) -> object:
-    """Return what of an outcome must be the same where the live process has a Python worker (FREEDOMS)."""
-    key = outcome_key(outcome, {})
-    if isinstance(outcome.error, FatalSignal):
-        return ("signal", outcome.error.signo, outcome.error.si_code)
-    return "an address or a count" if call.name in PLACED_CALLS and outcome.ok else key
-
-
-PLACED_CALLS = {"mmap", "mremap", "brk", "maps", "faults"}
-"""The calls whose results hold addresses or counts of faults."""
-
 
 # ---------------------------------------------------------------- the two sides
 
@@ -222,8 +134,12 @@ class Lockstep:
         self.exact = real is None or bool(getattr(real.names["p"], "exact_faults", True))
         """False under the Python worker: see FREEDOMS."""
         self.steps: list[TwinStep] = []
+        self.difference: Difference | None = None
+        """The first difference, or None."""
         self.racy: list[tuple[int, int]] = []
         """Ranges of addresses near major faults: see FREEDOMS."""
+        self.parted: list[tuple[int, int]] = []
+        """Those of them in which the live kernel has had such a minor fault more, and mapped its neighbours."""
         self.cold = False
         """Is the disk read while the program runs? Then a minor fault may have met readahead that is under way."""
         self.watchers: list[Settles] = []
@@ -237,6 +153,7 @@ class Lockstep:
             watcher.settle()
         difference = self.compare(call, predicted, happened) if happened else None
         self.steps.append(TwinStep(call, predicted, happened, difference))
+        self.difference = self.difference or difference
         return (happened or predicted).outcome
 
     def learn(self, names: Mapping[str, int]) -> None:
@@ -244,11 +161,6 @@ class Lockstep:
         for side in (self.sim, self.real):
             if side:
                 side.names.update(names)
-
-    @property
-    def difference(self) -> Difference | None:
-        """The first difference, or None."""
-        return next((step.difference for step in self.steps if step.difference), None)
 
     def compare(self, call: Call, predicted: Seen, happened: Seen) -> Difference | None:
         """Return how the two differ: first in the outcome, then in the faults, then in the areas."""
@@ -261,10 +173,12 @@ class Lockstep:
             return self.differ(call, "result", *both_outcomes_text(predicted.outcome, happened.outcome))
         self._note_major(call, predicted)
         if not self.same_faults(call, predicted.faults, happened.faults):
-            return self.differ(call, "page faults", str(predicted.faults), str(happened.faults))
+            return self.differ(call, "page faults", count_text(predicted.faults), count_text(happened.faults))
         ours, theirs = predicted.addresses, happened.addresses
         if None not in (ours, theirs) and ours != theirs and predicted.faults == happened.faults:
-            return self.differ(call, "fault addresses", addresses_text(ours), addresses_text(theirs))
+            if not self._touches(call, self.racy):
+                return self.differ(call, "fault addresses", addresses_text(ours), addresses_text(theirs))
+            self.parted.append(self._near(call))
         for (who, here), (_, there) in zip(predicted.maps, happened.maps, strict=True):
             if comparable(here, {}) != comparable(there, {}):
                 return self.differ(call, f"areas of {who}", f"{len(here)} areas", f"{len(there)} areas", who)
@@ -272,48 +186,55 @@ class Lockstep:
 
     def differ(self, call: Call, what: str, predicted: str, happened: str, who: str = "") -> Difference:
         """Return a difference of the step that is being made, explained with the state of both sides."""
-        return Difference(
-            len(self.steps) + 1, call_text(call, brief=True), what, predicted, happened, self.explain(who or call.who)
-        )
+        explanation = self.explain(call, who or call.who)
+        return Difference(len(self.steps) + 1, call_text(call, brief=True), what, predicted, happened, explanation)
 
     def same_outcome(self, predicted: Outcome, happened: Outcome) -> bool:
         """Are the outcomes the same, but for FREEDOMS?"""
         assert self.real is not None
         ours, theirs = predicted.value, happened.value
         if isinstance(ours, FaultCounts) and isinstance(theirs, FaultCounts) and self.racy:
-            return ours.major == theirs.major and ours.minor <= theirs.minor
+            return ours.major == theirs.major and (ours.minor <= theirs.minor or bool(self.parted))
         return outcome_key(predicted, self.sim.inodes) == outcome_key(happened, self.real.inodes)
 
     def same_faults(self, call: Call, predicted: FaultCounts | None, happened: FaultCounts | None) -> bool:
         """Are the faults the same, or is the live kernel free here (FREEDOMS: minor faults around a major one)?"""
         if predicted == happened or predicted is None or happened is None:
             return predicted == happened
-        return predicted.major == happened.major and predicted.minor < happened.minor and self._touches_racy(call)
+        if predicted.major != happened.major:
+            return False
+        if predicted.minor < happened.minor and self._touches(call, self.racy):
+            self.parted.append(self._near(call))
+            return True
+        return self._touches(call, self.parted)
 
-    def explain(self, who: str) -> str:
-        """Return the areas of both sides as one list, and what the simulator did in its last steps."""
+    def explain(self, call: Call, who: str) -> str:
+        """Return the areas and the page tables of both sides, and what the simulator did in its last steps."""
         assert self.real is not None
-        lines = both_maps_text(self.sim.maps_of(who), self.real.maps_of(who))
-        trace = getattr(self.sim.kernel, "trace", None)
-        records = list(getattr(trace, "records", []))[-12:]
-        told = [f"    {'  ' * record.depth}{record.event}" for record in records]
-        return "\n".join(["  areas of " + who, *lines] + (["  the simulator's last events", *told] if told else []))
+        lines = ["  areas of " + who, *both_maps_text(self.sim.maps_of(who), self.real.maps_of(who))]
+        if call.name in ("load", "store", "execute"):
+            ours, theirs = (side.living().get(who) for side in (self.sim, self.real))
+            lines += both_tables_text(ours, theirs, self._touched(call)[0])
+        return "\n".join(lines + events_text(self.sim.kernel))
 
     def _note_major(self, call: Call, predicted: Seen) -> None:
         faults = predicted.faults
         if faults and (faults.major or (self.cold and faults.minor)):
-            start, end = self._touched(call)
-            self.racy.append((start - RACY_PAGES * 4096, end + RACY_PAGES * 4096))
+            self.racy.append(self._near(call))
 
-    def _touches_racy(self, call: Call) -> bool:
+    def _near(self, call: Call) -> tuple[int, int]:
         start, end = self._touched(call)
-        return any(start < high and low < end for low, high in self.racy)
+        return start - RACY_PAGES * 4096, end + RACY_PAGES * 4096
+
+    def _touches(self, call: Call, ranges: list[tuple[int, int]]) -> bool:
+        start, end = self._touched(call)
+        return any(start < high and low < end for low, high in ranges)
 
     def _touched(self, call: Call) -> tuple[int, int]:
         """Return the range of addresses that a call is about; everything where it is not about one."""
         first = call.args[0] if call.args else 0
         start = self.sim.names.get(first.name) if isinstance(first, Name) else first
-        if call.name not in ("load", "store", "execute", "madvise", "mlock") or not isinstance(start, int):
+        if call.name not in ("load", "touch", "store", "execute", "madvise", "mlock") or not isinstance(start, int):
             return (0, 2**64)
         start += first.offset if isinstance(first, Name) else 0
         size = call.args[1] if len(call.args) > 1 else 1
@@ -334,12 +255,3 @@ def both_outcomes_text(predicted: Outcome, happened: Outcome) -> tuple[str, str]
     at = min(len(ours), len(theirs)) if at is None else at
     one, other = (f"{data[at : at + 12]!r} at byte {at:#x} of {len(data):#x}" for data in (ours, theirs))
     return one, other
-
-
-def both_maps_text(predicted: tuple[MapsEntry, ...], happened: tuple[MapsEntry, ...]) -> list[str]:
-    """Return the areas of both sides in address order; what only one side has is marked."""
-    ours = {str(comparable(area, {})): area for area in predicted}
-    theirs = {str(comparable(area, {})): area for area in happened}
-    everything = sorted((theirs | ours).items(), key=lambda item: (item[1].start, item[1].end))
-    mark = {(True, True): "both     ", (True, False): "predicted", (False, True): "live     "}
-    return [f"    {mark[key in ours, key in theirs]} {area}" for key, area in everything] or ["    none"]

@@ -6,6 +6,7 @@ from mmaplab.notebook import Kernel, predict, bill, ladder, source
 from __future__ import annotations
 
 from mmaplab import ledger
+from mmaplab.advice import advice_effects, faults_and_io
 from mmaplab.areas import count_areas, promises, time_with_areas
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PTRS_PER_PTE
 from mmaplab.durable import cached_after_munmap, dirty_after_each_call, flusher_rules
@@ -19,6 +20,7 @@ from mmaplab.interface import BusError, FatalSignal, SegmentationFault
 from mmaplab.lab import NotAvailable, lab
 from mmaplab.outcomes import crash_outcomes, interleavings
 from mmaplab.owners import copies_of_one_store, first_stores, one_frame_for_two
+from mmaplab.ownkernel import against_linux
 from mmaplab.ownspace import my_space, one_line, predict_places, thread_and_me
 from mmaplab.pte import address_fields
 from mmaplab.real import (
@@ -49,6 +51,7 @@ from mmaplab.variants import (
     last_page_question,
     line_question,
     merge_question,
+    orders_question,
     window_question,
 )
 from mmaplab.views.bill import bill
@@ -64,12 +67,14 @@ from mmaplab.views.timeline import timeline
 from mmaplab.views.twinview import twinview
 from mmaplab.widgets.beliefs import beliefs, what_changed
 from mmaplab.widgets.live import live_walk
+from mmaplab.widgets.live_books import live_copies, live_pages
 from mmaplab.widgets.play import play
 from mmaplab.widgets.player import player
 from mmaplab.widgets.predict import compare, predict
 from mmaplab.widgets.progress import progress, progress_table
 from mmaplab.widgets.questions import ask
 from mmaplab.widgets.quiz import quiz, quiz_variant
+from mmaplab.widgets.workbench import workbench, workbench_twin
 
 __all__ = [
     "PAGE_SHIFT",
@@ -84,6 +89,8 @@ __all__ = [
     "NotAvailable",
     "SegmentationFault",
     "address_fields",
+    "advice_effects",
+    "against_linux",
     "ask",
     "beliefs",
     "bill",
@@ -108,6 +115,7 @@ __all__ = [
     "entries_of_three_ways",
     "fault_addresses",
     "fault_counts",
+    "faults_and_io",
     "file_mapping",
     "file_page_question",
     "filemap_map_pages",
@@ -126,11 +134,14 @@ __all__ = [
     "ledger",
     "line_question",
     "linked",
+    "live_copies",
+    "live_pages",
     "live_walk",
     "merge_question",
     "my_space",
     "one_frame_for_two",
     "one_line",
+    "orders_question",
     "pagemap",
     "pages",
     "play",
@@ -165,4 +176,6 @@ __all__ = [
     "warm_file",
     "what_changed",
     "window_question",
+    "workbench",
+    "workbench_twin",
 ]

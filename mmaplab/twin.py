@@ -9,6 +9,7 @@ kernel's results.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,13 @@ from mmaplab.calls import Outcome, call_text, outcome_text
 from mmaplab.interface import FatalSignal, FaultCounts, Kernel, Process, Program
 from mmaplab.lockstep import Difference, Lockstep, Side, TwinStep
 from mmaplab.program import Limits, Namer, Recorder, faults_text
+
+ADDRESS = re.compile(r"\b0x([0-9a-f]+)\b")
+AREA = re.compile(r"([0-9a-f]+)-[0-9a-f]+( [r-][w-][x-][sp] .*)$", re.MULTILINE)
+"""A number in hexadecimal, and a line of maps()."""
+NO_FAULT = "  [no fault]"
+BOTH, FEW = "    both ", 12
+"""How an area that both sides have is marked; so many lines of state are shown as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,26 @@ class Comparison:
 
     @property
     def difference(self) -> Difference | None:
-        """The first difference, or None."""
-        return next((step.difference for step in self.steps if step.difference), None)
+        """The first difference, or None; its addresses have their names beside them."""
+        for step in self.steps:
+            if found := step.difference:
+                return replace(
+                    found,
+                    call=call_text(step.call, brief=True),
+                    predicted=self._named(found.predicted),
+                    happened=self._named(found.happened),
+                    explanation=self._named(found.explanation),
+                )
+        return None
+
+    def _named(self, text: str) -> str:
+        """Return a text with the name behind each address that has one; areas get theirs at the end of the line."""
+
+        def name(found: re.Match[str]) -> str:
+            named = self.namer.name_of(int(found[1], 16)) if len(found[1]) > 4 else None
+            return f"{found[0]} {'= ' * bool(found.lastindex == 2)}{named}" if named else found[0]
+
+        return AREA.sub(name, ADDRESS.sub(name, text))
 
     @property
     def agrees(self) -> bool:
@@ -87,7 +113,19 @@ class Comparison:
             return f"There is no live Linux kernel here: {len(self.steps)} steps, predicted by the simulator only."
         if self.difference is None:
             return f"Predicted and measured agree in all {len(self.steps)} steps."
-        return f"Predicted and measured agree until step {self.difference.step} of {len(self.steps)}."
+        first, last = self.difference.step, len(self.steps)
+        if first == 1:
+            return f"Predicted and measured differ from step 1 of {last} on."
+        return f"Predicted and measured agree until step {first - 1} of {last}, and differ in step {first}."
+
+    def state(self) -> list[str]:
+        """Return the state of both sides after the first step that differs: of many areas those that matter."""
+        if self.difference is None:
+            return []
+        lines = self.difference.explanation.split("\n  the simulator's last events")[0].splitlines()
+        differs = [i for i, line in enumerate(lines) if not line.startswith(BOTH)]
+        near = [any(abs(i - other) < 2 for other in differs) for i in range(len(lines))]
+        return [line for line, here in zip(lines, near, strict=True) if here or len(lines) <= FEW]
 
     def _alike(self, i: int) -> int:
         """Return how many steps from the i-th on are calls of the same kind that agree."""
@@ -108,10 +146,12 @@ class Comparison:
         counts = [s.predicted.faults or FaultCounts(0, 0) for s in self.steps[i : i + n]]
         total = FaultCounts(sum(c.minor for c in counts), sum(c.major for c in counts))
         happened = self._text(step.happened.outcome) if step.happened else None
-        if step.difference and step.happened:
-            happened = f"{happened}{faults_text(step.happened.faults)}"
         note = step.difference.what if step.difference else ""
-        return Row(i + 1, n, call, self._text(step.predicted.outcome), happened, not note, faults_text(total), note)
+        none = NO_FAULT if note == "page faults" else ""
+        faults = (faults_text(total) or none).replace("]", " in all]" if n > 1 else "]")
+        if step.difference and step.happened:
+            happened = f"{happened}{faults_text(step.happened.faults) or none}"
+        return Row(i + 1, n, call, self._text(step.predicted.outcome), happened, not note, faults, note)
 
     def _text(self, outcome: Outcome) -> str:
         addr = outcome.error.si_addr if isinstance(outcome.error, FatalSignal) else 0

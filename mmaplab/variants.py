@@ -12,7 +12,7 @@ from collections.abc import Callable
 from mmaplab.constants import Map, Ms, Open, Prot
 from mmaplab.interface import BusError, FatalSignal, Process
 from mmaplab.ledger import copies, copy_counts, fault_addresses
-from mmaplab.outcomes import crash_outcomes
+from mmaplab.outcomes import crash_outcomes, interleavings
 from mmaplab.sim import Kernel, KernelConfig
 
 PAGE = 4096
@@ -277,3 +277,32 @@ def durable_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
     told = f"store A to page 0; {between}; store B to page 1; {last}"
     asked = f"Two pages of a file hold -. A program maps them shared: {told}. Then the power fails. What may be left?"
     return asked, answers
+
+
+def orders_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question about two programs on one byte of shared memory: which values may it have at the end?"""
+    first, second = rng.randrange(1, 4), rng.randrange(1, 4)
+    start = rng.randrange(0, 3)
+
+    def setup(p: Process) -> int:
+        rights = Prot.PROT_READ | Prot.PROT_WRITE
+        a = p.mmap(0, PAGE, rights, Map.MAP_SHARED | Map.MAP_ANONYMOUS)
+        p.store(a, bytes([start]))
+        return a
+
+    def add(n: int) -> Callable[[Process, int], None]:
+        def program(p: Process, a: int) -> None:
+            p.store(a, bytes([p.load(a)[0] + n]))
+
+        return program
+
+    found = interleavings([add(first), add(second)], setup)
+    values = sorted({next(iter(outcome.final.values()))[0] for outcome in found})
+    answers: dict[str, str | None] = {
+        f"{start + first + second}": "That needs each program to load after the other has stored.",
+        f"{start + first} or {start + second}": "One after the other is an order, too: then both additions count.",
+        f"{start}, {start + first} or {start + first + second}": "Each program stores something that it has added to.",
+    }
+    answers[" or ".join(map(str, values))] = None
+    told = f"One process loads it, adds {first} and stores it; another one adds {second} in the same way."
+    return f"A byte of shared memory holds {start}. {told} Both run once. What may it hold at the end?", answers

@@ -36,7 +36,7 @@ TOWERS = {
     "shared": Tower(  # what both kernels have in common
         uses=(),
         floors=(
-            "constants lab",
+            "constants lab notes",
             "interface pte",
             "mmaplab",  # mmaplab/__init__.py
         ),
@@ -44,20 +44,20 @@ TOWERS = {
     "sim": Tower(  # the simulated kernel: no clock, no chance, nothing of the live machine
         uses=("constants", "interface", "pte"),
         floors=(
-            "sim.events sim.config sim.maple sim.slots",
+            "sim.arguments sim.events sim.config sim.maple sim.slots",
             "sim.trace",
             "sim.memory sim.disk",
             "sim.pgtable",
             "sim.pagecache",
-            "sim.file sim.rmap",
+            "sim.file sim.readpage sim.rmap",
             "sim.readahead sim.writeback sim.truncate sim.mm_types",
-            "sim.filemap sim.mm sim.vma sim.vmscan",
-            "sim.merge sim.fork sim.readwrite",
-            "sim.anon",
+            "sim.filemap sim.flusher sim.mm sim.pipe sim.rlimit sim.vma sim.vmscan",
+            "sim.merge sim.fork sim.direct sim.namei",
+            "sim.anon sim.guard sim.pageout sim.readwrite",
             "sim.filefault",
-            "sim.fault",
+            "sim.fault sim.bulk",
             "sim.cpu sim.mmap",
-            "sim.madvise sim.mprotect sim.mremap",
+            "sim.brk sim.madvise sim.mlock sim.mprotect sim.mremap sim.msync",
             "sim.process",
             "sim.kernel",
             "sim.invariants sim",  # `sim` is sim/__init__.py
@@ -66,8 +66,10 @@ TOWERS = {
     "real": Tower(  # the live kernel
         uses=("shared",),
         floors=(
-            "real.arguments real.libc real.machine_code real.procfs real.ranges real.scripted_child real.worker",
-            "real.channel real.files real.perf real.scripted real.seccomp",
+            "real.arguments real.interrupts real.libc real.machine_code real.procfs real.ranges",
+            "real.scripted_child real.worker",
+            "real.channel real.files real.perf real.seccomp real.wire",
+            "real.scripted",
             "real.mapping real.native real.process",
             "real.executors real.own",
             "real.counting",
@@ -85,9 +87,19 @@ TOWERS = {
         uses=("constants", "interface"),
         floors=(
             "calls",
-            "program",
+            "freedoms program",
+            "explain",
             "lockstep",
             "twin",
+        ),
+    ),
+    "outcomes": Tower(  # everything that may come of a program
+        uses=("shared", "sim", "programs"),
+        floors=(
+            "outcomes.contents outcomes.held outcomes.worlds",
+            "outcomes.watch",
+            "outcomes.crash outcomes.orders",
+            "outcomes",
         ),
     ),
     "fuzz": Tower(
@@ -95,9 +107,18 @@ TOWERS = {
         floors=(
             "fuzz fuzz.profiles fuzz.shrink",
             "fuzz.writer",
-            "fuzz.generate fuzz.pair",
+            "fuzz.coverage fuzz.generate fuzz.pair",
             "fuzz.compare fuzz.live",
+            "fuzz.hunt",
+            "fuzz.campaign",
             "fuzz.command",
+        ),
+    ),
+    "course": Tower(  # what the course is, as data
+        uses=(),
+        floors=(
+            "course",
+            "course.schedule",
         ),
     ),
     "views": Tower(  # pictures: they know events and numbers, never a kernel
@@ -105,10 +126,10 @@ TOWERS = {
         floors=(
             "views views.theme views.scene",
             "views.svg views.words",
-            "views.shapes views.steps",
+            "views.shapes views.steps views.curves",
             "views.columns views.coursemap views.plots",
-            "views.rows views.strip",
-            "views.bill views.cache views.frames views.space views.tables views.twinview",
+            "views.rows views.strip views.writeback",
+            "views.bill views.cache views.frames views.space views.tables views.timeline views.twinview",
             "views.layout",
             "views.focus",
             "views.board",
@@ -124,6 +145,7 @@ TOWERS = {
             "interface",
             "pte",
             "lab",
+            "notes",
             "sim",
             "sim.events",
             "sim.trace",
@@ -131,26 +153,28 @@ TOWERS = {
             "real",
             "ledger",
             "views",
+            "course",
         ),
         floors=(
             "widgets",
-            "widgets.notes widgets.film widgets.live widgets.play",
-            "widgets.predict widgets.quiz widgets.player",
+            "widgets.film widgets.live widgets.play widgets.running widgets.session",
+            "widgets.live_books widgets.workbench widgets.beliefs widgets.predict widgets.progress widgets.quiz widgets.player",
             "widgets.questions",
         ),
         libraries=("anywidget", "ipywidgets", "traitlets", "IPython", "matplotlib", "numpy"),
     ),
     "grading": Tower(
-        uses=("shared", "sim", "real", "ledger", "programs", "fuzz"),
+        uses=("shared", "sim", "sim.trace", "real", "ledger", "programs", "fuzz", "views"),
         floors=(
-            "grading grading.plain",
-            "grading.questions grading.programs",
-            "grading.families grading.observe grading.bugs grading.package",
-            "grading.cost grading.difference grading.serve",
-            "grading.ask grading.forker",
+            "grading.plain grading.contracts",
+            "grading.questions grading.programs grading.state grading.watch",
+            "grading.families.draft grading.observe grading.bugs grading.package grading.shorten",
+            "grading.families.areas grading.families.faults grading.families.files grading.families.processes"
+            " grading.families.places grading.families.windows grading.cost grading.difference grading.serve",
+            "grading.families grading.picture grading.ask grading.forker",
             "grading.judge",
             "grading.desk",
-            "grading.release grading.report grading.sandbox grading.submission",
+            "grading grading.release grading.report grading.sandbox grading.submission",
             "grading.runner",
             "grading.bulk",
             "grading.command",
@@ -158,15 +182,41 @@ TOWERS = {
         libraries=("nbformat", "nbgrader", "traitlets", "IPython"),
     ),
     "notebooks": Tower(  # what the cells of a chapter call
-        uses=("shared", "sim", "real", "ledger", "programs", "views", "widgets", "grading"),
+        uses=("shared", "sim", "real", "ledger", "programs", "outcomes", "course", "views", "widgets", "grading"),
         floors=(
-            "source experiments",
+            "advice areas claimrun kv owners",
+            "durable edges experiments firstlook hops ownspace source ties variants",
+            "ownkernel",
+            "claimspage",
             "notebook",
         ),
-        libraries=("numpy", "IPython"),
+        libraries=("numpy", "IPython", "ipywidgets"),
+    ),
+    "bench": Tower(  # the numbers that the project promises
+        uses=(
+            "shared",
+            "sim",
+            "sim.trace",
+            "real",
+            "ledger",
+            "programs",
+            "fuzz",
+            "course",
+            "views",
+            "widgets",
+            "grading",
+            "notebooks",
+        ),
+        floors=(
+            "bench bench.measure",
+            "bench.simulator bench.footprint bench.starting bench.agreement bench.wrappers",
+            "bench.rooms",
+            "bench.report",
+            "bench.command",
+        ),
     ),
     "command": Tower(
-        uses=("shared", "fuzz", "real", "grading", "notebooks"),
+        uses=("shared", "fuzz", "real", "grading", "notebooks", "course", "bench"),
         floors=(
             "start authoring",
             "cli",
@@ -187,12 +237,13 @@ EDGE = {"sim.config": "os"}
 
 DOORS = {
     "sim.cpu": "load store execute",
-    "sim.disk": "Disk.read_blocks Disk.write_block Disk.truncate Disk.discard",
-    "sim.trace": "Trace.span",
+    "sim.disk": "Disk.read_blocks Disk.write_block Disk._free Disk.commit",
+    "sim.flusher": "set_clock writeback kjournald",
+    "sim.trace": "Span.__exit__",
     "sim.fault": "do_user_addr_fault send_signal",
     "sim.file": "FilesStruct.fd_install FilesStruct.close_fd FilesStruct.dup_fds",
-    "sim.kernel": "Kernel.create_file Kernel.drop_caches Kernel._start Kernel._exit Kernel._flusher Kernel._reclaim"
-    " Kernel._oom_kill",
+    "sim.kernel": "Kernel.create_file Kernel.drop_caches Kernel._start Kernel._exit Kernel._mount_file"
+    " Kernel._reclaim Kernel._oom_kill",
     "sim.memory": "Memory.alloc_page Memory.put_page Memory.copy Memory.clear Memory.user_store",
     "sim.pagecache": "Inode.__post_init__ i_size_write drop_nlink _free_unused filemap_get_folio filemap_add_folio"
     " filemap_remove_folio folio_mark_uptodate folio_mark_dirty folio_clear_dirty",

@@ -7,8 +7,8 @@ from contextlib import suppress
 import pytest
 
 from mmaplab.constants import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE
+from mmaplab.freedoms import outcome_key
 from mmaplab.interface import FaultCounts, Process, Program, SegmentationFault
-from mmaplab.lockstep import outcome_key
 from mmaplab.program import EndlessProgram, Log, record
 from mmaplab.sim import Kernel
 

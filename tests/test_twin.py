@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from mmaplab.constants import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE
-from mmaplab.interface import BusError, FaultCounts, Process
+from mmaplab.interface import BusError, Process
 from mmaplab.lab import NotAvailable
 from mmaplab.program import EndlessProgram
 from mmaplab.sim import Kernel, KernelConfig
@@ -57,7 +57,7 @@ def test_equal_steps_of_a_kind_are_folded() -> None:
     loads = compared(lambda p: scan(p, 40)).rows()
     assert [(row.number, row.count, row.agrees) for row in loads] == [(1, 1, True), (2, 40, True)]
     assert loads[1].call == "p.load(a) ... p.load(a+0x27000)"
-    assert loads[1].faults == "  [40 minor faults]"
+    assert loads[1].faults == "  [40 minor faults in all]"
 
 
 def scan(p: Process, pages: int) -> None:
@@ -77,10 +77,12 @@ def test_a_difference_in_a_result_is_explained_with_both_states() -> None:
     assert (difference.step, difference.what) == (2, "result")
     assert difference.predicted == "b'\\x00'"
     assert difference.happened.startswith("SegmentationFault, SEGV_MAPERR, at 0x7")
-    assert "both      7ffff7ffd000-7ffff7fff000 rw-p" in difference.explanation
+    assert "both      7ffff7ffd000-7ffff7fff000 rw-p 00000000 = a\n" in difference.explanation
+    assert "    predicted #.\n    live      ..\n              ^\n" in difference.explanation
+    assert "PageFault(addr=0x7ffff7ffd000 a, want='load')" in difference.explanation
     assert "last events" in difference.explanation
     text = comparison.text()
-    assert "agree until step 2 of 2" in text
+    assert "agree until step 1 of 2, and differ in step 2." in text
     assert "live: SegmentationFault, SEGV_MAPERR, at a   <- result" in text
     assert not comparison.agrees
 
@@ -90,7 +92,44 @@ def test_a_difference_in_the_number_of_faults() -> None:
     comparison = compared(file_scan, Kernel(config), files=DATA, warm=True)
     assert comparison.difference is not None
     assert (comparison.difference.step, comparison.difference.what) == (4, "page faults")
-    assert comparison.difference.predicted == str(FaultCounts(0, 0))
+    assert (comparison.difference.predicted, comparison.difference.happened) == ("no page fault", "1 minor fault")
+    assert "    predicted ##\n    live      ##\n               ^\n" in comparison.difference.explanation
+    row = comparison.rows()[-1]
+    assert (row.faults, row.happened) == ("  [no fault]", "b'\\x00'  [1 minor fault]")
+
+
+def test_a_program_that_differs_at_once() -> None:
+    comparison = compared(lambda p: p.mmap(0, 4096, RW, ANON), Kernel(KernelConfig(mmap_base=0x7FFF_0000_0000)))
+    assert comparison.summary() == "Predicted and measured differ from step 1 of 1 on."
+
+
+def test_of_many_areas_those_beside_the_difference_are_its_state() -> None:
+    def program(p: Process) -> None:
+        for i in range(40):
+            p.mmap((1 << 40) + i * 0x4000, 4096, RW, ANON | MAP_FIXED)
+        p.mmap((1 << 40) + 20 * 0x4000 + 4096, 4096, RW, ANON | MAP_FIXED)
+
+    comparison = compared(program, Kernel(can_vma_merge=lambda *args, **kwargs: False))
+    assert comparison.difference is not None and comparison.difference.step == 41
+    assert len(comparison.difference.explanation.splitlines()) > 40
+    heading, *lines = comparison.state()
+    assert heading == "  areas of p"
+    assert [line.split()[0] for line in lines] == ["both", "both", "live", "predicted", "live", "both"]
+    assert compared(lambda p: scan(p, 3)).state() == []
+
+
+def test_only_the_neighbourhood_of_a_large_area_is_shown() -> None:
+    def program(p: Process) -> None:
+        a = p.mmap(1 << 40, 1000 * 4096, PROT_READ, MAP_SHARED | MAP_FIXED, p.open("long"))
+        p.load(a + 500 * 4096)
+        p.load(a + 501 * 4096)
+
+    live = Kernel(KernelConfig(fault_around_bytes=4096))
+    comparison = compared(program, live, files={"long": bytes(1000 * 4096)})
+    assert comparison.difference is not None
+    rows = [line[14:] for line in comparison.difference.explanation.splitlines() if "#" in line or "^" in line][1:]
+    first = 501 - 32
+    assert rows == ["." * (496 - first) + "#" * 16 + "." * 21, "." * 31 + "##" + "." * 31, " " * 32 + "^"]
 
 
 def file_scan(p: Process) -> None:

@@ -2,8 +2,8 @@
 
 After each call: its result, errno or signal with code and address, its page faults, and the areas of the processes
 concerned (`mmaplab.lockstep`). At the end, for every process that lives: its areas, which pages of them are in memory,
-and, page by page, its bytes and whether reading them faults; then the contents of every file. What is not compared is
-listed in `mmaplab.lockstep.FREEDOMS`.
+its bytes, and where reading them faults; then the contents of every file. What is not compared is listed in
+`mmaplab.freedoms.FREEDOMS`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from mmaplab.calls import Call, Name, Outcome
 from mmaplab.constants import PAGE_SIZE
 from mmaplab.fuzz.pair import Pair
 from mmaplab.fuzz.writer import FileData, FuzzProgram
-from mmaplab.interface import MapsEntry, Process, Program
+from mmaplab.interface import FatalSignal, MapsEntry, Program
 from mmaplab.lockstep import Difference, Lockstep, Side, TwinStep
 from mmaplab.program import Recorder
+from mmaplab.sim.pipe import PIPE_BUFFERS, Pipe
+from mmaplab.sim.process import Process as SimProcess
 
 LOOK_PAGES = 600
 """Of an area, at most so many pages (from its start) are read at the end."""
+LOOK_BYTES = 16 * PAGE_SIZE
+"""So much is read at once: few enough that one fault near a major one (FREEDOMS) excuses only its neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Run:
 
     steps: list[TwinStep]
     difference: Difference | None
+    looks: int = 0
+    """How many of the steps are the look at everything at the end."""
 
     def made(self, most: int) -> tuple[list[Call], list[Outcome]]:
         """Return the first `most` calls that were made, and how they ended on the live kernel."""
@@ -52,9 +58,10 @@ def run(program: FuzzProgram, pair: Pair, trace: bool = False) -> Run:
                 lockstep.make(call)
             if lockstep.difference:
                 break
-        else:
+        made = len(lockstep.steps)
+        if not lockstep.difference:
             look_at_everything(lockstep, program.files)
-        return Run(lockstep.steps, lockstep.difference)
+        return Run(lockstep.steps, lockstep.difference, len(lockstep.steps) - made)
 
 
 def run_python(program: Program, pair: Pair, files: Mapping[str, FileData], warm: bool = True) -> Run:
@@ -68,18 +75,29 @@ def run_python(program: Program, pair: Pair, files: Mapping[str, FileData], warm
 
 
 def may_be_made(call: Call, sim: Side) -> bool:
-    """Is this call safe on the live kernel? A fetch is where it fails, or where the file `code` is mapped.
+    """Is this call safe on the live kernel? A fetch and a transfer through a pipe may not be.
 
-    The processor runs whatever bytes it finds; only of `code` is it known that they are return instructions.
+    The processor runs whatever bytes it finds: it may fetch where that fails, or where the file `code` is mapped, which
+    is known to hold return instructions. A read of an empty pipe, or a write to a full one, waits for ever.
     """
-    if call.name != "execute" or call.who not in sim.names:
+    if call.name not in ("execute", "read", "write") or not call.needs <= sim.names.keys():
         return True
     target = call.args[0]
-    if not isinstance(target, Name) or target.name not in sim.names:
+    if not isinstance(target, Name):
         return True
-    addr = cast(int, sim.names[target.name]) + target.offset
-    area = next((a for a in sim.maps_of(call.who) if a.start <= addr < a.end), None)
-    return area is None or "x" not in area.perms or area.path.endswith("code")
+    value = cast(int, sim.names[target.name]) + target.offset
+    if call.name == "execute":
+        area = next((a for a in sim.maps_of(call.who) if a.start <= value < a.end), None)
+        return area is None or "x" not in area.perms or area.path.endswith("code")
+    file = cast(SimProcess, sim.names[call.who]).task.files.fds.get(value)
+    return file is None or not isinstance(file.f_inode, Pipe) or not waits(call, file.f_inode)
+
+
+def waits(call: Call, pipe: Pipe) -> bool:
+    """Does a transfer wait for another process?"""
+    if call.name == "read":
+        return not pipe.bufs and pipe.writers > 0
+    return len(pipe.bufs) + len(cast(bytes, call.args[1])) // PAGE_SIZE + 1 > PIPE_BUFFERS
 
 
 # ---------------------------------------------------------------- the end of a program
@@ -89,23 +107,38 @@ def look_at_everything(lockstep: Lockstep, files: Iterable[str]) -> None:
     """Compare what the program left behind; stops at the first difference."""
     for who, process in list(lockstep.sim.living().items()):
         areas = process.maps()
-        for call in looks_at_process(who, process, areas):
+        looks = [Call(who, "maps"), Call(who, "faults")]
+        for call in looks + [Call(who, "mincore", (area.start, looked_at(area))) for area in areas]:
             lockstep.make(call)
             if lockstep.difference:
                 return
+        for area in areas:
+            if area.perms.startswith("r"):
+                look_at_bytes(lockstep, who, area.start, area.start + looked_at(area))
     for path in files:
-        lockstep.make(Call("kernel", "file_bytes", (path,)))
-        if lockstep.difference:
-            return
+        if not lockstep.difference:
+            lockstep.make(Call("kernel", "file_bytes", (path,)))
 
 
-def looks_at_process(who: str, process: Process, areas: list[MapsEntry]) -> list[Call]:
-    """Return the calls that show a process: its areas, the residency of each, and the bytes of each page."""
-    calls = [Call(who, "maps"), Call(who, "faults")]
-    for area in areas:
-        pages = min(LOOK_PAGES, (area.end - area.start) // PAGE_SIZE)
-        calls.append(Call(who, "mincore", (area.start, pages * PAGE_SIZE)))
-        if area.perms.startswith("r"):
-            starts = range(area.start, area.start + pages * PAGE_SIZE, PAGE_SIZE)
-            calls += [Call(who, "load", (start, PAGE_SIZE)) for start in starts]
-    return calls
+def looked_at(area: MapsEntry) -> int:
+    """Return how many bytes of an area are looked at."""
+    return min(LOOK_PAGES * PAGE_SIZE, area.end - area.start)
+
+
+def look_at_bytes(lockstep: Lockstep, who: str, start: int, end: int) -> None:
+    """Compare the bytes of a range and the faults of reading it.
+
+    Behind a page that signals lie others that do: of them, the 1st, 2nd, 4th, 8th, ... and the last are tried.
+    """
+    last, stride = end - PAGE_SIZE, PAGE_SIZE
+    while start < end and not lockstep.difference:
+        length = min(end - start, LOOK_BYTES)
+        outcome = lockstep.make(Call(who, "load", (start, length)))
+        if not isinstance(outcome.error, FatalSignal):
+            start, stride = start + length, PAGE_SIZE
+            continue
+        length = outcome.error.si_addr - start
+        if length and not lockstep.difference:
+            lockstep.make(Call(who, "load", (start, length)))
+        start += length
+        start, stride = min(start + stride, max(last, start + PAGE_SIZE)), 2 * stride

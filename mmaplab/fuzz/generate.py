@@ -10,12 +10,38 @@ import random
 from collections.abc import Callable
 
 from mmaplab.calls import Call, Name
-from mmaplab.constants import PAGE_SIZE, PMD_SIZE, Map, Mremap, Ms, Open, Prot, Rlimit
+from mmaplab.constants import (
+    PAGE_SIZE,
+    PMD_SIZE,
+    RLIM_INFINITY,
+    SEEK_CUR,
+    SEEK_DATA,
+    SEEK_END,
+    SEEK_HOLE,
+    SEEK_SET,
+    Madv,
+    Map,
+    Mremap,
+    Ms,
+    Open,
+    Prot,
+    Rlimit,
+)
 from mmaplab.fuzz.profiles import PROFILES, Profile
 from mmaplab.fuzz.writer import ARENA_MIDDLE, FuzzProgram, Writer
 
 READ, WRITE, EXEC = Prot.PROT_READ, Prot.PROT_WRITE, Prot.PROT_EXEC
 PROTECTIONS = [READ | WRITE] * 12 + [READ] * 6 + [Prot.PROT_NONE, WRITE, EXEC, READ | EXEC, READ | WRITE | EXEC] * 1
+RARE_OPEN = (Open.O_SYNC, Open.O_DSYNC, Open.O_DIRECT, Open.O_PATH, Open.O_DIRECTORY, Open.O_TMPFILE, Open.O_NOFOLLOW)
+LIMITS = {
+    Rlimit.RLIMIT_AS: (1 << 21, 1 << 30, 1 << 40, RLIM_INFINITY),
+    Rlimit.RLIMIT_DATA: (0, 1 << 20, 1 << 30, RLIM_INFINITY),
+    Rlimit.RLIMIT_STACK: (0, 3 * PAGE_SIZE, 1 << 20, RLIM_INFINITY),
+    Rlimit.RLIMIT_FSIZE: (0, 3 * PAGE_SIZE + 1, 1 << 20, RLIM_INFINITY),
+    Rlimit.RLIMIT_NOFILE: (0, 5, 8, 1000),
+    Rlimit.RLIMIT_MEMLOCK: (0, PAGE_SIZE, 1 << 16),
+}
+"""Limits in bytes, and (NOFILE) in descriptors; none above the hard limit that an ordinary user has."""
 HUGE = (1 << 46, 1 << 47, 1 << 63, 2**64 - PAGE_SIZE, 2**64 - 1)
 
 
@@ -29,7 +55,7 @@ def generate(profile: str | Profile, seed: int, steps: int = 80) -> FuzzProgram:
     names, weights = list(kind.weights), list(kind.weights.values())
     while len(writer.calls) < writer.preface + steps:
         WRITERS[writer.rng.choices(names, weights)[0]](writer)
-    places = {"arena": ARENA_MIDDLE - kind.arena_pages // 2 * PAGE_SIZE}
+    places = {"arena": ARENA_MIDDLE - kind.arena_pages // 2 * PAGE_SIZE, "drain": 2 * ARENA_MIDDLE}
     return FuzzProgram(kind.name, seed, writer.files, places, tuple(writer.calls), kind.warm)
 
 
@@ -51,11 +77,12 @@ def write_mmap(w: Writer) -> None:
         fd, prot = Name("code"), rng.choice((prot, READ | EXEC, READ | WRITE | EXEC))
     elif w.chance(0.6):
         offset = w.file_page(fd)
-    offset = rng.choice((1, (1 << 63) - PAGE_SIZE, 1 << 62)) if w.chance(0.004) else offset
+    offset = rng.choice((1, (1 << 63) - PAGE_SIZE, 1 << 62)) if w.chance(0.01) else offset
     small = length <= 2 * PMD_SIZE + PAGE_SIZE
     flags |= Map.MAP_POPULATE if small and w.chance(profile.populate) else 0
     flags |= Map.MAP_LOCKED if small and w.chance(profile.locked) else 0
     flags |= Map.MAP_NORESERVE if w.chance(0.05) else 0
+    flags |= Map.MAP_GROWSDOWN if flags & Map.MAP_ANONYMOUS and w.chance(profile.grows) else 0
     if w.chance(0.2):
         name = w.fresh("m")
         w.mappings[name] = length
@@ -90,7 +117,19 @@ def write_mprotect(w: Writer) -> None:
 
 
 def write_madvise(w: Writer) -> None:
-    w.add("madvise", w.place(), w.length(), 77 if w.chance(0.005) else w.rng.choice(w.profile.advice))
+    advice = w.rng.choice(w.profile.advice)
+    if advice in (Madv.MADV_COLD, Madv.MADV_PAGEOUT):
+        drain_lists(w)
+    w.add("madvise", w.place(), w.length(), 77 if w.chance(0.005) else advice)
+
+
+def drain_lists(w: Writer) -> None:
+    """Have the kernel empty every processor's list of new pages, which reclaim overlooks (FREEDOMS)."""
+    there = Name("drain")
+    w.add("mmap", there, PMD_SIZE, READ | WRITE, Map.MAP_PRIVATE | Map.MAP_ANONYMOUS | Map.MAP_FIXED, -1, 0, who="p")
+    w.add("store", there, b"x", who="p")
+    w.add("madvise", there, PAGE_SIZE, Madv.MADV_COLLAPSE, who="p")
+    w.add("munmap", there, PMD_SIZE, who="p")
 
 
 def write_msync(w: Writer) -> None:
@@ -114,6 +153,11 @@ def write_load(w: Writer) -> None:
     w.add("load", w.byte(), most)
 
 
+def write_touch(w: Writer) -> None:
+    start = w.byte()
+    w.add("touch", start % 2**47 if isinstance(start, int) else start, w.rng.choice((1, 5, 40)) * PAGE_SIZE, PAGE_SIZE)
+
+
 def write_store(w: Writer) -> None:
     if w.profile.executes:
         w.add("store", w.byte(room=PAGE_SIZE // 2), w.data(8))
@@ -128,7 +172,8 @@ def write_execute(w: Writer) -> None:
 
 def write_pread(w: Writer) -> None:
     fd = w.descriptor()
-    w.add("pread", fd, w.rng.choice((0, 1, 100, PAGE_SIZE, 3 * PAGE_SIZE)), w.near_end(fd))
+    n = w.rng.choice((0, 1, 100, PAGE_SIZE, 3 * PAGE_SIZE))
+    w.add("pread", fd, w.aligned(n), w.aligned(w.near_end(fd), is_size=False))
 
 
 def write_pwrite(w: Writer) -> None:
@@ -136,7 +181,9 @@ def write_pwrite(w: Writer) -> None:
     data = w.data(w.profile.largest_write)
     if whole and len(data) > PAGE_SIZE:
         data = data[: len(data) & -PAGE_SIZE]
-    w.add("pwrite", fd, data, w.near_end(fd) & (-PAGE_SIZE if whole else -1))
+    data = data * -(-512 // len(data)) if w.profile.direct else data
+    offset = w.aligned(w.near_end(fd) & (-PAGE_SIZE if whole else -1), is_size=False)
+    w.add("pwrite", fd, data[: w.aligned(len(data))], offset)
 
 
 def write_ftruncate(w: Writer) -> None:
@@ -146,15 +193,30 @@ def write_ftruncate(w: Writer) -> None:
 
 def write_lseek(w: Writer) -> None:
     fd = w.descriptor()
-    w.add("lseek", fd, w.near_end(fd) if w.chance(0.9) else -5, w.rng.choice((0, 0, 0, 1, 2)))
+    whence = w.rng.choice((SEEK_SET, SEEK_SET, SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_DATA, SEEK_HOLE, 5))
+    w.add("lseek", fd, w.aligned(w.near_end(fd), is_size=False) if w.chance(0.9) else -5, whence)
 
 
 def write_read(w: Writer) -> None:
-    w.add("read", w.descriptor(), w.rng.choice((1, 100, PAGE_SIZE, 5 * PAGE_SIZE, 40 * PAGE_SIZE)))
+    w.add("read", w.descriptor(), w.aligned(w.rng.choice((1, 100, PAGE_SIZE, 5 * PAGE_SIZE, 30 * PAGE_SIZE))))
 
 
 def write_write(w: Writer) -> None:
-    w.add("write", w.descriptor(), w.data(w.profile.largest_write))
+    data = w.data(w.profile.largest_write)
+    data = data * -(-512 // len(data)) if w.profile.direct else data
+    w.add("write", w.descriptor(), data[: w.aligned(len(data))])
+
+
+def write_stream(w: Writer) -> None:
+    """Read a file in order, through a mapping or by read: readahead sets in and grows to its full window."""
+    steps, stride = w.rng.randint(6, 20), w.rng.choice((1, 1, 1, 2, 3, 16)) * PAGE_SIZE
+    if w.chance(0.4) and w.descriptors:
+        fd = Name(w.rng.choice(w.descriptors))
+        w.add("lseek", fd, w.file_page(fd), SEEK_SET)
+        w.calls += [Call("p", "read", (fd, stride))] * steps
+    else:
+        page = w.page()
+        w.calls += [Call("p", "load", (w.shifted(page, i * stride), 1)) for i in range(steps)]
 
 
 def write_fork(w: Writer) -> None:
@@ -174,10 +236,11 @@ def write_exit(w: Writer) -> None:
 
 def write_open(w: Writer) -> None:
     flags = w.rng.choice((0, 1, 2, 2, 2)) | (Open.O_CREAT if w.chance(0.4) else 0)
-    for flag, share in ((Open.O_TRUNC, 0.1), (Open.O_EXCL, 0.1), (Open.O_APPEND, 0.1)):
+    for flag, share in ((Open.O_TRUNC, 0.1), (Open.O_EXCL, 0.1), (Open.O_APPEND, 0.1), (w.rng.choice(RARE_OPEN), 0.2)):
         flags |= flag if w.chance(share) else 0
     name = w.fresh("fd")
-    w.add("open", w.rng.choice(("f0", "f1", "f2", "new")), flags, 0o644, gives=name)
+    path = w.rng.choice(("f0", "f1", "f2", "new")) if w.chance(0.98) else w.rng.choice(("", ".", "n" * 256))
+    w.add("open", path, flags, 0o644, gives=name)
     w._know(name, w.rng.randrange(4) * PAGE_SIZE)
 
 
@@ -188,9 +251,12 @@ def write_dup(w: Writer) -> None:
 
 
 def write_pipe(w: Writer) -> None:
-    """A pipe is there to be mapped, which fails; then it is closed, since to read it would be to wait for ever."""
+    """A pipe is there to be mapped, which fails; then it is closed. Or (`pipes`) it stays, to be read and written."""
     read_end, write_end = w.fresh("pipe"), w.fresh("pipe")
     w.calls.append(Call("p", "pipe", (), (read_end, write_end)))
+    if w.profile.pipes:
+        w.descriptors += [read_end, write_end, read_end, write_end]
+        return
     end = Name(w.rng.choice((read_end, write_end)))
     w.add("mmap", 0, PAGE_SIZE, w.rng.choice((READ, READ | WRITE)), Map.MAP_SHARED, end, 0, who="p")
     w.add("close", Name(read_end), who="p")
@@ -210,11 +276,13 @@ def write_brk(w: Writer) -> None:
         w.add("brk", 0, gives="heap", who="p")
     step = w.rng.choice((-PAGE_SIZE, -1, 0, 1, PAGE_SIZE, w.rng.randrange(40 * PAGE_SIZE), 1 << 45))
     w.add("brk", Name("heap", step))
+    if w.chance(0.1):
+        w.add("munmap", Name("heap", w.rng.randrange(4) * PAGE_SIZE), w.length())
 
 
 def write_setrlimit(w: Writer) -> None:
-    limit = w.rng.choice((1 << 30, 1 << 40, 2**64 - 1))
-    w.add("setrlimit", w.rng.choice((Rlimit.RLIMIT_AS, Rlimit.RLIMIT_DATA)), limit)
+    resource = w.rng.choice(list(LIMITS))
+    w.add("setrlimit", resource, w.rng.choice(LIMITS[resource]))
 
 
 def on_descriptor(name: str) -> Callable[[Writer], None]:

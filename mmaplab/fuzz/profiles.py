@@ -22,7 +22,11 @@ FLAG_ADVICE = tuple(
 """Advice that changes `vm_flags`, so that areas split and merge."""
 DROP_ADVICE = (Madv.MADV_DONTNEED, Madv.MADV_DONTNEED, Madv.MADV_DONTNEED, Madv.MADV_WILLNEED)
 POPULATE_ADVICE = (Madv.MADV_POPULATE_READ, Madv.MADV_POPULATE_WRITE)
-FORK_ADVICE = (Madv.MADV_WIPEONFORK, Madv.MADV_KEEPONFORK)
+FORK_ADVICE = (Madv.MADV_WIPEONFORK, Madv.MADV_WIPEONFORK, Madv.MADV_KEEPONFORK)
+GUARD_ADVICE = (Madv.MADV_GUARD_INSTALL, Madv.MADV_GUARD_INSTALL, Madv.MADV_GUARD_REMOVE)
+RECLAIM_ADVICE = (Madv.MADV_FREE, Madv.MADV_COLD, Madv.MADV_PAGEOUT, Madv.MADV_REMOVE, Madv.MADV_DONTNEED_LOCKED)
+HUGE_ADVICE = (Madv.MADV_HUGEPAGE, Madv.MADV_NOHUGEPAGE)
+"""Only where the arena is too small for a huge page: then it is one more flag of the area."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,12 @@ class Profile:
     warm: bool = True
     anonymous: float = 0.5
     """Share of the mappings that are anonymous."""
+    direct: float = 0.0
+    """Share of the descriptors that are opened with O_DIRECT."""
+    grows: float = 0.0
+    """Share of the private anonymous mappings that grow downwards."""
+    pipes: bool = False
+    """Pipes stay open, and bytes go through them; else they are there to be mapped, which fails."""
     populate: float = 0.0
     locked: float = 0.0
     largest_write: int = 3 * 4096
@@ -65,7 +75,7 @@ EVERY = (
         processes=4,
         files=1,
         anonymous=0.7,
-        advice=FLAG_ADVICE + DROP_ADVICE + FORK_ADVICE,
+        advice=FLAG_ADVICE + DROP_ADVICE + FORK_ADVICE * 3,
         executes=True,
     ),
     Profile(
@@ -89,7 +99,7 @@ EVERY = (
     ),
     Profile(
         "lock",
-        LAYOUT | TOUCH | {"mlock": 9, "munlock": 5, "msync": 3, "fork": 2, "ftruncate": 2},
+        LAYOUT | TOUCH | {"mlock": 9, "munlock": 5, "msync": 6, "fork": 2, "ftruncate": 2},
         processes=3,
         files=1,
         memfds=1,
@@ -99,7 +109,17 @@ EVERY = (
     ),
     Profile(
         "big",
-        {**TOUCH, "pwrite": 12, "mmap": 10, "munmap": 3, "mprotect": 4, "madvise": 5, "ftruncate": 5, "pread": 4},
+        {
+            **TOUCH,
+            "touch": 5,
+            "pwrite": 12,
+            "mmap": 10,
+            "munmap": 3,
+            "mprotect": 4,
+            "madvise": 5,
+            "ftruncate": 5,
+            "pread": 4,
+        },
         arena_pages=512,
         files=2,
         file_pages=300,
@@ -108,7 +128,8 @@ EVERY = (
     ),
     Profile(
         "cold",
-        {"load": 40, "pread": 10, "mincore": 25, "madvise": 6, "mmap": 6, "read": 8, "lseek": 3, "store": 6},
+        {"load": 30, "pread": 10, "mincore": 25, "madvise": 6, "mmap": 6, "read": 8, "lseek": 3, "store": 6}
+        | {"stream": 3},
         arena_pages=512,
         files=1,
         file_pages=2000,
@@ -126,9 +147,56 @@ EVERY = (
     ),
     Profile(
         "limits",
-        LAYOUT | TOUCH | {"brk": 10, "setrlimit": 3, "mlock": 3, "munlock": 1, "fork": 1},
+        LAYOUT
+        | TOUCH
+        | {"brk": 10, "setrlimit": 7, "mlock": 3, "munlock": 1, "fork": 1}
+        | {"open": 2, "dup": 2, "pwrite": 6, "ftruncate": 6},
+        processes=2,
+        files=1,
+        anonymous=0.9,
+    ),
+    Profile(
+        "advice",
+        {"mmap": 10, "munmap": 2, "mprotect": 5, "mremap": 5, "madvise": 30, "mincore": 5, "mlock": 3, "munlock": 1}
+        | TOUCH
+        | FORKS,
+        processes=3,
+        files=2,
+        memfds=1,
+        anonymous=0.6,
+        advice=DROP_ADVICE + POPULATE_ADVICE + FORK_ADVICE + GUARD_ADVICE * 2 + RECLAIM_ADVICE + HUGE_ADVICE,
+    ),
+    Profile(
+        "stack",
+        {"mmap": 8, "munmap": 3, "mprotect": 6, "mremap": 4, "madvise": 3, "mlock": 2, "setrlimit": 1}
+        | {"load": 30, "store": 30}
+        | FORKS,
+        arena_pages=1536,
         processes=2,
         anonymous=1.0,
+        grows=0.6,
+        locked=0.05,
+    ),
+    Profile(
+        "direct",
+        {"pread": 12, "pwrite": 12, "read": 6, "write": 6, "lseek": 6, "load": 12, "store": 12, "mmap": 8, "mincore": 4}
+        | {"ftruncate": 4, "fsync": 3, "msync": 3, "fork": 1, "munmap": 2},
+        processes=2,
+        files=2,
+        anonymous=0.0,
+        direct=0.5,
+        largest_write=5 * 4096,
+    ),
+    Profile(
+        "pipes",
+        {"pipe": 5, "read": 20, "write": 20, "close": 4, "dup": 4, "fstat": 3, "lseek": 2, "pread": 2, "pwrite": 2}
+        | {"mmap": 2, "ftruncate": 1, "fsync": 1, "setrlimit": 1}
+        | FORKS,
+        processes=3,
+        files=1,
+        anonymous=0.3,
+        pipes=True,
+        largest_write=3 * 4096,
     ),
 )
 PROFILES = {profile.name: profile for profile in EVERY}

@@ -30,6 +30,10 @@ ODD_ADDRESSES = (
 )
 
 
+HIGH_DIGITS, LOW_DIGITS = bytes(k >> 7 | 128 for k in range(1 << 14)), bytes(k & 127 | 128 for k in range(1 << 14))
+"""The digits of the numbers 0 to 2**14 - 1 in base 128; none of them is zero."""
+
+
 @dataclass(frozen=True)
 class FileData:
     """The bytes of a file: `size` of them, none of them zero; every 16 differ from all others, where `numbered`."""
@@ -40,11 +44,13 @@ class FileData:
 
     def bytes(self) -> bytes:
         """Return the bytes: 14 times the first one, and the number of these 16 in base 128."""
-        rest = bytes([self.first]) * 14
         if not self.numbered:
-            return rest[:1] * self.size
-        units = (rest + bytes([k >> 7 & 127 | 128, k & 127 | 128]) for k in range(-(-self.size // 16)))
-        return b"".join(units)[: self.size]
+            return bytes([self.first]) * self.size
+        units = -(-self.size // 16)
+        data = bytearray([self.first]) * (16 * units)
+        repeats = -(-units // len(LOW_DIGITS))
+        data[14::16], data[15::16] = (HIGH_DIGITS * repeats)[:units], (LOW_DIGITS * repeats)[:units]
+        return bytes(data[: self.size])
 
 
 CODE = FileData(4 * PAGE_SIZE, first=0xC3, numbered=False)
@@ -116,7 +122,9 @@ class Writer:
 
     def _open(self, path: str, size: int) -> None:
         name = self.fresh("fd")
-        self.add("open", path, self.rng.choice((Open.O_RDWR,) * 8 + (Open.O_RDONLY,)), 0o644, gives=name, who="p")
+        flags = self.rng.choice((Open.O_RDWR,) * 8 + (Open.O_RDONLY,))
+        flags |= Open.O_DIRECT if self.chance(self.profile.direct) else 0
+        self.add("open", path, flags, 0o644, gives=name, who="p")
         self._know(name, size)
 
     def _know(self, descriptor: str, size: int) -> None:
@@ -186,6 +194,14 @@ class Writer:
         whole = rng.randrange(size // PAGE_SIZE + 3) * PAGE_SIZE
         choices = (size, size - 1, size + 1, whole, whole + 1, whole - 1, rng.randrange(size + 2 * PAGE_SIZE))
         return max(0, rng.choice(choices))
+
+    def aligned(self, number: int, is_size: bool = True) -> int:
+        """Return an offset or a size as O_DIRECT wants it, nearly always: a multiple of a page or of 512 bytes.
+
+        Odd sizes are small: of a larger transfer that is refused, Linux does what lies in earlier extents.
+        """
+        unit = self.rng.choice((4096, 4096, 4096, 512, 512, 1)) if self.profile.direct else 1
+        return number & -(512 if self.profile.direct and unit == 1 and is_size and number > 512 else unit)
 
     def file_page(self, descriptor: Name | int) -> int:
         """Return the offset of a page of a file (bytes), sometimes at its end or beyond."""

@@ -4,7 +4,17 @@ from mmaplab.lab import NotAvailable
 from mmaplab.real.counting import fault_addresses, fault_counts, faults_of_touches
 from mmaplab.real.kernel import LinuxKernel
 from mmaplab.real.mapping import FileMapping, cached, drop_cache, file_mapping, warm_file
-from mmaplab.real.own import io_counters, maps, page_entries, pagemap, residency, rollup, smaps, status
+from mmaplab.real.own import (
+    io_counters,
+    maps,
+    page_entries,
+    pagemap,
+    residency,
+    rollup,
+    smaps,
+    status,
+    thread_io_counters,
+)
 from mmaplab.real.probe import doctor, measured, probe
 from mmaplab.real.worker import WorkerDied, WorkerHung
 
@@ -31,5 +41,6 @@ __all__ = [
     "rollup",
     "smaps",
     "status",
+    "thread_io_counters",
     "warm_file",
 ]

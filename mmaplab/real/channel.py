@@ -133,6 +133,11 @@ class Channel:
                     "wait for something, such as data in a pipe? LinuxKernel(time_limit=...) gives more time"
                 )
 
+    @property
+    def busy(self) -> bool:
+        """Is the process still at its last request? Ctrl-C may have interrupted the wait for the answer."""
+        return bool(self._futex[1] != self._futex[0])
+
     def put(self, at: int, data: bytes) -> None:
         """Copy bytes into memory shared with the process."""
         ctypes.memmove(at, data, len(data))

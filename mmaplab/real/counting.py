@@ -27,10 +27,13 @@ class fault_counts:
     should make many more, or be run once before it is counted. Raises NotAvailable.
     """
 
+    def __init__(self) -> None:
+        self._begin: FaultCounts | None = None
+        self._end: FaultCounts | None = None
+
     def __enter__(self) -> Self:
         libc.require_linux()
-        self._end: FaultCounts | None = None
-        self._begin = _now()
+        self._begin, self._end = _now(), None
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -38,7 +41,9 @@ class fault_counts:
 
     @property
     def counts(self) -> FaultCounts:
-        """The faults so far, or of the whole block when it has ended."""
+        """The faults so far, or of the whole block when it has ended; none before it begins."""
+        if self._begin is None:
+            return FaultCounts(0, 0)
         return (self._end or _now()) - self._begin
 
     @property

@@ -37,6 +37,21 @@ CHILD = Path(__file__).with_name("scripted_child.py")
 PLUG = Map.MAP_PRIVATE | Map.MAP_ANONYMOUS | Map.MAP_NORESERVE
 
 
+def _first_to_go(pid: int) -> None:
+    """Let a process, and all its forks, be what the kernel ends where memory runs out: rather than the notebook.
+
+    mm/oom_kill.c: oom_badness.
+    """
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
+
+
+def _end_group(pid: int) -> None:
+    """End the processes of a first process's group that nobody has an account of: whose fork was interrupted."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
 class NativeExecutor:
     """Makes native workers; owns the zygote and the memory shared with all of them."""
 
@@ -53,6 +68,7 @@ class NativeExecutor:
     def _begin(self) -> None:
         try:
             self.zygote = self._start_zygote()
+            _first_to_go(self.zygote.pid)
             self.mmap_base = self._empty(self.zygote)
         except BaseException:
             self.close()
@@ -71,6 +87,7 @@ class NativeExecutor:
         for worker in list(self.shared.workers.values()):
             worker.kill()
         for pid in self._children:
+            _end_group(pid)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, WALL)
         self.shared.region.close()
@@ -170,15 +187,17 @@ class ScriptedExecutor:
         child = subprocess.Popen(
             [sys.executable, "-S", "-s", "-P", str(CHILD), *arguments],
             pass_fds=[theirs.fileno()],
+            process_group=0,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
         theirs.close()
         self._children.append(child)
+        _first_to_go(child.pid)
         self.zygote = ScriptedWorker(self.shared, ours, child.pid, [], START_BRK)
         try:
-            self.zygote.receive()
+            self.zygote.begin()
             self.mmap_base = _plug(self.zygote)
         except BaseException:
             self.close()
@@ -197,6 +216,7 @@ class ScriptedExecutor:
         for worker in list(self.shared.workers.values()):
             worker.kill()
         for child in self._children:
+            _end_group(child.pid)
             child.wait()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -15,11 +16,16 @@ from mmaplab.constants import PAGE_SIZE, Map, Prot
 from mmaplab.lab import NotAvailable
 from mmaplab.real import libc, procfs
 
-PREFIX = "mmaplab-live-"
+PREFIX, NEW = "mmaplab-live-", ".mmaplab-new-"
+"""How the names of private directories begin: once they have their lock, and for the moment before."""
 DISK = ("ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs")
 """File systems with a disk and the ordinary page cache, preferred for experiments."""
 SETTLE_SECONDS = 2.0
 YOUNG_SECONDS = 60
+
+
+class NoRoom(OSError, NotAvailable):
+    """The disk is full, or a limit on the sizes of files is reached: an experiment shows its recorded result."""
 
 
 def file_system_of(path: str | os.PathLike[str]) -> procfs.MountEntry:
@@ -36,38 +42,57 @@ def file_system_of(path: str | os.PathLike[str]) -> procfs.MountEntry:
     return best
 
 
-def make_directory(parent: str | os.PathLike[str] | None) -> str:
-    """Make a private directory in `parent`, or (None) where there is a disk; raises OSError.
+def make_directory(parent: str | os.PathLike[str] | None) -> tuple[str, int]:
+    """Make a private directory in `parent`, or (None) where there is a disk; returns its path and a descriptor of it.
 
-    A lock on it says that its kernel lives. Directories of kernels that were killed are removed first.
+    The descriptor holds a lock, which says that the owner lives. What owners that were killed left behind is removed
+    first. Raises OSError, NotAvailable.
     """
     parent = os.fspath(parent) if parent is not None else default_parent()
     try:
         sweep(parent)
-        made = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
+        made = tempfile.mkdtemp(prefix=NEW, dir=parent)
+        try:
+            return _named(made)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
     except OSError as error:
-        raise type(error)(
+        kind = NoRoom if error.errno in (errno.ENOSPC, errno.EDQUOT) else type(error)
+        raise kind(
             error.errno,
             f"no directory for the live kernel's files can be made in {parent!r} ({error.strerror}): "
-            "give another one, LinuxKernel(directory=...)",
+            "give another one, directory=...",
         ) from None
-    return made
 
 
-def lock(directory: str) -> int:
-    """Return a descriptor of the directory with a lock on it, where the file system has locks."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    with contextlib.suppress(OSError):
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    return fd
+def _named(made: str) -> tuple[str, int]:
+    """Give a new directory its lock, and only then the name by which `sweep` knows it."""
+    fd = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks; nothing is swept away there
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        path = Path(made).with_name(Path(made).name.replace(NEW, PREFIX))
+        Path(made).rename(path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return str(path), fd
+
+
+def remove_directory(path: str, fd: int) -> None:
+    """Remove a private directory with all its files, then its lock; no error if it is gone."""
+    shutil.rmtree(path, ignore_errors=True)
+    os.close(fd)
 
 
 def sweep(parent: str) -> None:
-    """Remove the private directories in `parent` whose kernels are gone (killed, with no time to tidy up)."""
-    for path in Path(parent).glob(PREFIX + "*"):
+    """Remove the private directories in `parent` whose owners are gone (killed, with no time to tidy up)."""
+    old = time.time() - YOUNG_SECONDS
+    for path in [*Path(parent).glob(PREFIX + "*"), *Path(parent).glob(NEW + "*")]:
         try:
-            if time.time() - path.stat().st_mtime < YOUNG_SECONDS:
-                continue  # a directory so young may not have its lock yet
+            if path.name.startswith(NEW) and path.stat().st_mtime > old:
+                continue  # it may be about to get its lock
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             continue
@@ -113,21 +138,30 @@ def _candidates() -> Iterator[Path]:
 def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
     """Make a file with these bytes, written page by page (so that each page has a folio of its own), on the disk.
 
-    Raises FileExistsError, OSError.
+    Raises FileExistsError, NoRoom, OSError.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        view = memoryview(data)
-        for start in range(0, len(data), PAGE_SIZE):
-            page = view[start : start + PAGE_SIZE]
-            if os.write(fd, page) != len(page):
-                raise OSError(28, f"no room for the {len(data)} bytes of {Path(path).name!r}")
+        _write_pages(fd, memoryview(data))
         os.fsync(fd)
-    except BaseException:
+    except BaseException as error:
         Path(path).unlink()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise NoRoom(
+                error.errno,
+                f"no room for the {len(data):,} bytes of {Path(path).name!r} in {str(Path(path).parent.parent)!r} "
+                f"({error.strerror}): make room there, or give another place, directory=...",
+            ) from None
         raise
     finally:
         os.close(fd)
+
+
+def _write_pages(fd: int, data: memoryview) -> None:
+    for start in range(0, len(data), PAGE_SIZE):
+        page = data[start : start + PAGE_SIZE]
+        if os.write(fd, page) != len(page):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def drop_pages(path: str) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import weakref
 from pathlib import Path
 from typing import Protocol, Self
@@ -26,6 +25,7 @@ from mmaplab.lab import NotAvailable
 from mmaplab.real import files, libc
 from mmaplab.real.arguments import existing_name, octets, plain_name
 from mmaplab.real.executors import NativeExecutor, ScriptedExecutor
+from mmaplab.real.interrupts import uninterrupted
 from mmaplab.real.process import LinuxProcess
 from mmaplab.real.worker import Worker, WorkerDied, WorkerHung
 
@@ -62,13 +62,16 @@ class LinuxKernel:
         if os.sysconf("SC_PAGE_SIZE") != PAGE_SIZE:
             size = os.sysconf("SC_PAGE_SIZE")
             raise NotAvailable(f"pages have {size} bytes here: the course's live half needs pages of {PAGE_SIZE}")
-        self.directory = files.make_directory(directory)
+        with uninterrupted():
+            self._begin(directory, executor or os.environ.get("MMAPLAB_EXECUTOR"), time_limit)
+
+    def _begin(self, directory: str | os.PathLike[str] | None, executor: str | None, time_limit: float) -> None:
+        self.directory, self._lock = files.make_directory(directory)
         """Where the files are: a path of the host, removed by `close`."""
-        self._lock = files.lock(self.directory)
         self._finalizer = weakref.finalize(self, _remove, os.getpid(), self.directory, self._lock, None)
         self.file_system = _model_name(files.file_system_of(self.directory).fs_type)
         """"ext4" or "tmpfs" where it is one of them, else the name that Linux gives it."""
-        self._executor = _executor(executor or os.environ.get("MMAPLAB_EXECUTOR"), self.directory, time_limit)
+        self._executor = _executor(executor, self.directory, time_limit)
         self._finalizer.detach()
         self._finalizer = weakref.finalize(self, _remove, os.getpid(), self.directory, self._lock, self._executor)
 
@@ -115,7 +118,8 @@ class LinuxKernel:
     def spawn(self) -> LinuxProcess:
         """Return a new process with an empty descriptor table. Raises OSError, WorkerDied."""
         self._check_open()
-        return LinuxProcess(self._executor.spawn(), self.mmap_base, self)
+        with uninterrupted():
+            return LinuxProcess(self._executor.spawn(), self.mmap_base, self)
 
     def file_bytes(self, path: str) -> bytes:
         """Return what a fresh read of the whole file returns now; the page cache is left as it was found."""
@@ -147,6 +151,11 @@ class LinuxKernel:
     def _check_open(self) -> None:
         if not self._finalizer.alive:
             raise ValueError("this live kernel is closed: make a new one with LinuxKernel()")
+        if not Path(self.directory).is_dir():
+            raise FileNotFoundError(
+                errno.ENOENT,
+                f"somebody removed {self.directory!r}, where this live kernel's files were: make a new one",
+            )
 
 
 def _executor(name: str | None, directory: str, time_limit: float) -> Executor:
@@ -166,12 +175,12 @@ def _remove(owner: int, directory: str, lock: int, executor: Executor | None) ->
     """Close a kernel: run by close(), when the object is forgotten, and when Python ends; never in a forked copy."""
     if os.getpid() != owner:
         return
-    try:
-        if executor:
-            executor.close()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        os.close(lock)
+    with uninterrupted():
+        try:
+            if executor:
+                executor.close()
+        finally:
+            files.remove_directory(directory, lock)
 
 
 def _model_name(fs_type: str) -> str:

@@ -53,6 +53,8 @@ _signatures: dict[str, tuple[type, list[type]]] = {
     "mprotect": (_int, [_u64, _u64, _int]),
     "madvise": (_int, [_u64, _u64, _int]),
     "mincore": (_int, [_u64, _u64, _u64]),
+    "write": (_long, [_int, _u64, _u64]),
+    "msync": (_int, [_u64, _u64, _int]),
     "prctl": (_int, [_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]),
 }
 

@@ -44,7 +44,7 @@ def machine(kernel: LinuxKernel) -> Values:
 def measure(kernel: LinuxKernel) -> Values:
     """Measure what can be measured; what fails is left out, and the profile's value holds."""
     values: Values = {}
-    for measurement in (fault_around, alignment_of_anonymous, moves_several, merges_unfaulted):
+    for measurement in (fault_around, lowest_hint, alignment_of_anonymous, moves_several, merges_unfaulted):
         values |= _in_process(kernel, measurement)
     if kernel.file_system == "ext4":
         values |= _in_process(kernel, alignment_of_files)
@@ -66,9 +66,9 @@ def _in_process(kernel: LinuxKernel, measurement: Callable[[LinuxProcess], Value
 
 
 def release() -> tuple[int, int]:
-    """Return the (major, minor) version of the kernel."""
+    """Return the (major, minor) version of the kernel, or a high one where it tells none."""
     found = re.match(r"(\d+)\.(\d+)", platform.release())
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    return (int(found[1]), int(found[2])) if found else (99, 0)
 
 
 def by_version(version: tuple[int, int]) -> Values:
@@ -89,6 +89,7 @@ def from_proc() -> Values:
     for field, name in (("max_map_count", "max_map_count"), ("overcommit_memory", "overcommit_memory")):
         values |= _number(f"/proc/sys/vm/{name}", field, 1)
     values |= _number("/proc/sys/vm/mmap_min_addr", "mmap_min_addr", 1)
+    values["data_segment_bytes"] = data_segment()
     values |= _number("/proc/sys/vm/dirty_expire_centisecs", "dirty_expire_seconds", 0.01)
     values |= _number("/proc/sys/vm/dirty_writeback_centisecs", "flush_tick_seconds", 0.01)
     memory = procfs.parse_counters(Path("/proc/meminfo").read_text())
@@ -100,6 +101,12 @@ def from_proc() -> Values:
         values[f"rlimit_{field}"] = resource.getrlimit(getattr(resource, f"RLIMIT_{field.upper()}"))[0] % 2**64
     values["exec_only_readable"] = " ospke" not in Path("/proc/cpuinfo").read_text()
     return values
+
+
+def data_segment() -> int:
+    """Return the bytes of this program's own data, start_data to end_data: its live processes inherit them. proc(5)."""
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    return int(fields[43]) - int(fields[42])
 
 
 def _number(path: str, field: str, unit: float) -> Values:
@@ -136,6 +143,11 @@ def fault_around(p: LinuxProcess) -> Values:
     a = p.mmap(ARENA, PMD_SIZE, Prot.PROT_READ, FIXED_SHARED, fd)
     p.load(a + 256 * PAGE_SIZE)
     return {"fault_around_bytes": sum(map(bool, p.pagemap(a, PMD_SIZE))) * PAGE_SIZE}
+
+
+def lowest_hint(p: LinuxProcess) -> Values:
+    """A mapping with the address of the second page as its hint: where is it?"""
+    return {"hint_min_addr": p.mmap(PAGE_SIZE, PAGE_SIZE, Prot.PROT_NONE, PRIVATE)}
 
 
 def whole_folios(p: LinuxProcess, window: int) -> Values:

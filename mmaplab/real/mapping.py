@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,19 +46,24 @@ class FileMapping:
         weakref.finalize(self._memory, libc.unmap_memory, address, length).atexit = False
 
     @property
+    def memory(self) -> ctypes.Array[ctypes.c_ubyte]:
+        """The bytes for ctypes; raises ValueError where the mapping is closed."""
+        if self._memory is None:
+            raise ValueError("this mapping is closed: its addresses may be somebody else's now")
+        return self._memory
+
+    @property
     def array(self) -> Any:
         """A NumPy array of the bytes (uint8), without a copy; read-only unless the mapping may be written."""
         import numpy
 
-        if self._memory is None:
-            raise ValueError("this mapping is closed")
-        array = numpy.frombuffer(memoryview(self._memory), dtype=numpy.uint8)
+        array = numpy.frombuffer(memoryview(self.memory), dtype=numpy.uint8)
         array.flags.writeable = bool(self.prot & Prot.PROT_WRITE)
         return array
 
     def advise(self, advice: int) -> None:
         """Advise the kernel about the mapping; madvise(2). Raises OSError."""
-        libc.check(libc.function("madvise")(self.address, self.length, advice), "madvise")
+        libc.check(libc.function("madvise")(ctypes.addressof(self.memory), self.length, advice), "madvise")
 
     def close(self) -> None:
         """Unmap, as soon as no array shows the mapping any more."""
@@ -86,13 +90,16 @@ def file_mapping(
     """Map a file into this process; mmap(2), mm/mmap.c: do_mmap.
 
     `length` and `offset` in bytes, by default the whole file; `flags` may hold what Python's own mmap lacks, for
-    example MAP_POPULATE; `advice` is given to madvise at once. Raises OSError, NotAvailable.
+    example MAP_POPULATE; `advice` is given to madvise at once. Raises OSError, NotAvailable, and ValueError where there
+    is no byte to map.
     """
     libc.require_linux()
     writes = prot & Prot.PROT_WRITE and flags & Map.MAP_SHARED
     fd = os.open(path, (os.O_RDWR if writes else os.O_RDONLY) | os.O_CLOEXEC)
     try:
         size = os.fstat(fd).st_size - offset if length is None else length
+        if size <= 0:
+            raise ValueError(f"{os.fspath(path)!r} from byte {offset}, {size} bytes: a mapping needs one byte at least")
         mapping = FileMapping(libc.map_memory(0, size, prot, flags, fd, offset), size, prot)
     finally:
         os.close(fd)
@@ -108,11 +115,13 @@ def warm_file(pages: int, directory: Path | None = None) -> Iterator[str]:
     It lies on a disk where the user has one. Raises OSError, NotAvailable.
     """
     libc.require_linux()
-    parent = os.fspath(directory) if directory is not None else files.default_parent()
-    with tempfile.TemporaryDirectory(prefix="mmaplab-file-", dir=parent) as made:
+    made, lock = files.make_directory(directory)
+    try:
         path = f"{made}/warm.bin"
         files.write_file(path, b"".join(i.to_bytes(8, "little") * (PAGE_SIZE // 8) for i in range(pages)))
         yield path
+    finally:
+        files.remove_directory(made, lock)
 
 
 def drop_cache(path: Path) -> None:

@@ -39,6 +39,8 @@ class Shared(Household):
 
     region: Region = field(default_factory=Region)
     large_lock: threading.RLock = field(default_factory=threading.RLock)
+    at_large: NativeWorker | None = None
+    """Who has used the buffer for large data last."""
 
 
 class NativeWorker:
@@ -53,6 +55,8 @@ class NativeWorker:
         self.lock = threading.RLock()
         self.gone = False
         self.not_ours = FaultCounts(0, 0)
+        self._stat = -1
+        """/proc/PID/stat, opened once: it is read after every call of a program that is compared."""
         shared.workers[self.pid] = self
 
     def settle(self) -> None:
@@ -65,9 +69,13 @@ class NativeWorker:
         """Make a system call; returns its result, or a negative errno."""
         sizes = sum(_room(arg) for arg in args if not isinstance(arg, int))
         with self.lock:
+            self.catch_up()
             if sizes <= self.channel.data_bytes:
                 return self._syscall_at(self.channel.data, name, args)
             with self.shared.large_lock:
+                if self.shared.at_large:
+                    self.shared.at_large.catch_up()
+                self.shared.at_large = self
                 return self._syscall_at(self._large_buffer(sizes), name, args)
 
     def _syscall_at(self, at: int, name: str, args: Sequence[Argument]) -> int:
@@ -98,6 +106,7 @@ class NativeWorker:
         """Store bytes, one by one; raises FatalSignal."""
         self._check_access(addr, len(data))
         with self.lock:
+            self.catch_up()
             for start, size in pieces(len(data), self.channel.data_bytes):
                 self.channel.put(self.channel.data, data[start : start + size])
                 self._run(machine_code.COPY, 0, (addr + start, self.channel.data, size))
@@ -186,12 +195,25 @@ class NativeWorker:
             raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
         try:
             return self.channel.run(operation, number, args, self.shared.time_limit)
-        except WorkerHung:
+        except (WorkerDied, WorkerHung) as error:
+            self._give_up(error)
+            raise
+
+    def catch_up(self) -> None:
+        """Wait until the process leaves the shared memory alone: Ctrl-C may have left it at a call."""
+        if not self.gone and self.channel.busy:
+            try:
+                self.channel.wait(self.shared.time_limit)
+            except (WorkerDied, WorkerHung) as error:
+                self._give_up(error)
+                raise
+
+    def _give_up(self, error: Exception) -> None:
+        """End a process that hangs, forget one that has ended."""
+        if isinstance(error, WorkerHung):
             self.kill()
-            raise
-        except WorkerDied:
+        else:
             self._forget()
-            raise
 
     def _place(self, args: Sequence[Argument], at: int) -> tuple[list[int], list[tuple[int, Out]]]:
         """Put the bytes among the arguments into shared memory; returns numbers, and where answers will lie."""
@@ -232,8 +254,9 @@ class NativeWorker:
 
     def _all_faults(self) -> FaultCounts:
         try:
-            with open(f"/proc/{self.pid}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
+            if self._stat < 0:
+                self._stat = os.open(f"/proc/{self.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+            fields = os.pread(self._stat, 4096, 0).rpartition(b")")[2].split()
         except OSError:
             self._forget()
             raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()") from None
@@ -252,6 +275,9 @@ class NativeWorker:
     def _forget(self) -> None:
         if not self.gone:
             self.gone = True
+            if self._stat >= 0:
+                os.close(self._stat)
+                self._stat = -1
             self.shared.workers.pop(self.pid, None)
             self.region.give_back(self.channel.address)
 

@@ -21,6 +21,9 @@ from mmaplab.real.mapping import cached, file_mapping, warm_file
 from mmaplab.real.own import page_entries
 from mmaplab.real.perf import FaultRing
 
+OLDEST, NEWEST = (5, 15), (6, 18)
+"""The versions that the simulator's profiles stand for; see KernelConfig.named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -79,25 +82,27 @@ def probe(directory: str | os.PathLike[str] | None = None) -> list[Finding]:
     try:
         kernel = LinuxKernel(directory)
     except (NotAvailable, OSError) as reason:
-        return [_system(), Finding("live kernel", str(reason), False, "Every lab shows its recorded result.")]
+        why = getattr(reason, "strerror", None) or str(reason)
+        return [_system(), Finding("live kernel", why, False, "Every lab shows its recorded result.")]
     with kernel:
         values = _values(kernel)
         parent = str(Path(kernel.directory).parent)
-        questions: tuple[Callable[[], Finding], ...] = (
-            _system,
-            lambda: _live(kernel),
-            lambda: _file_system(kernel, parent),
-            lambda: _fault_around(values),
-            lambda: _whole_folios(values),
-            lambda: _readahead(values, parent),
-            _perf,
-            lambda: _pagemap(parent),
-            lambda: _cachestat(parent),
-            _huge_pages,
-            _container,
-            lambda: _rights(values),
-        )
-        return [_ask(question) for question in questions]
+        questions: dict[str, Callable[[], Finding]] = {
+            "system": _system,
+            "version": _version,
+            "live processes": lambda: _live(kernel),
+            "file system": lambda: _file_system(kernel, parent),
+            "fault-around": lambda: _fault_around(values),
+            "large folios": lambda: _whole_folios(values),
+            "readahead": lambda: _readahead(values, parent),
+            "fault addresses": _perf,
+            "page table": lambda: _pagemap(parent),
+            "cachestat": lambda: _cachestat(parent),
+            "transparent huge pages": _huge_pages,
+            "container": _container,
+            "rights": lambda: _rights(values),
+        }
+        return [_ask(what, question) for what, question in questions.items()]
 
 
 def _values(kernel: LinuxKernel) -> machine.Values:
@@ -108,13 +113,13 @@ def _values(kernel: LinuxKernel) -> machine.Values:
         return {}
 
 
-def _ask(question: Callable[[], Finding]) -> Finding:
+def _ask(what: str, question: Callable[[], Finding]) -> Finding:
     """Return a question's finding; one that fails in an unknown way is a finding, too."""
     try:
         return question()
     except Exception as error:  # a doctor never fails, whatever the machine does
-        name = getattr(question, "__name__", "question").strip("_")
-        return Finding(name, f"could not be found out: {error}", False, "The labs on it show their recorded results.")
+        why = getattr(error, "strerror", None) or str(error)
+        return Finding(what, f"could not be found out: {why}", False, "The labs on it show their recorded results.")
 
 
 def _system() -> Finding:
@@ -122,6 +127,21 @@ def _system() -> Finding:
     if not hasattr(os, "sysconf"):
         return Finding("system", name)
     return Finding("system", f"{name}, pages of {os.sysconf('SC_PAGE_SIZE')} bytes, {os.cpu_count()} processors")
+
+
+def _version() -> Finding:
+    """Is this a Linux that the simulator knows?"""
+    found = machine.release()
+    known = [".".join(map(str, version)) for version in (OLDEST, NEWEST)]
+    if found < OLDEST:
+        cost = "Older ways of the kernel are not predicted: where the twin shows a difference, believe the live kernel."
+        return Finding("version", f"older than {known[0]}, the oldest that the simulator knows", False, cost)
+    if found > NEWEST:
+        cost = "What is new is not predicted: where the twin shows a difference, believe the live kernel."
+        return Finding("version", f"newer than {known[1]}, the newest that the simulator knows", False, cost)
+    if found == NEWEST:
+        return Finding("version", f"{known[1]}, which the simulator is compared with")
+    return Finding("version", f"between {known[0]} and {known[1]}: the simulator takes the older ways where it must")
 
 
 def _live(kernel: LinuxKernel) -> Finding:

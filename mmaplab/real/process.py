@@ -13,6 +13,7 @@ from mmaplab.lab import NotAvailable
 from mmaplab.real import procfs
 from mmaplab.real.arguments import c_string, descriptor, existing_name, octets, offset64, u64, whole
 from mmaplab.real.channel import LARGE_BYTES
+from mmaplab.real.interrupts import uninterrupted
 from mmaplab.real.perf import FaultEvent, FaultRing
 from mmaplab.real.worker import Argument, Out, Worker
 
@@ -248,6 +249,13 @@ class LinuxProcess:
             raise ValueError(f"load of {n} bytes: give a number that is not negative")
         return self._live().load(u64("addr", addr), n)
 
+    def touch(self, addr: int, length: int, step: int = PAGE_SIZE) -> None:
+        """Load one byte in every `step` bytes, in order. Raises ValueError, FatalSignal."""
+        if whole("step", step) < 1 or u64("addr", addr) + u64("length", length) > 2**64:
+            raise ValueError(f"touch({addr:#x}, {length:#x}, {step}): give a step from 1 and a range below 2**64")
+        for at in range(addr, addr + length, step):
+            self._live().load(at, 1)
+
     def store(self, addr: int, data: bytes) -> None:
         """Store bytes, one by one from the lowest address."""
         self._live().store(u64("addr", addr), octets(data))
@@ -260,15 +268,17 @@ class LinuxProcess:
 
     def fork(self) -> LinuxProcess:
         """fork(2)."""
-        child = LinuxProcess(self._live().fork(), self.mmap_base, self._kernel)
-        if self._ring:
-            child._ring = FaultRing(child.pid, ring_pages=PROCESS_RING)
-        return child
+        with uninterrupted():
+            child = LinuxProcess(self._live().fork(), self.mmap_base, self._kernel)
+            if self._ring:
+                child._ring = FaultRing(child.pid, ring_pages=PROCESS_RING)
+            return child
 
     def exit(self, status: int = 0) -> None:
         """_exit(2); returns when the process is gone."""
-        self._live().exit(whole("status", status) & 0xFF)
-        self._end()
+        with uninterrupted():
+            self._live().exit(whole("status", status) & 0xFF)
+            self._end()
 
     def _end(self) -> None:
         self._ended = True

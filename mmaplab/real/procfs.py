@@ -122,4 +122,6 @@ def parse_mountinfo(text: str) -> Iterator[MountEntry]:
 
 def unescape(path: str) -> str:
     """Return a path with the octal escapes of /proc (`\\040`) turned back."""
+    if "\\" not in path:
+        return path
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), path)

@@ -1,26 +1,33 @@
 """Live processes that are Python processes: for architectures without machine code here, and by choice.
 
 Each process makes the program's calls in the midst of its own interpreter. So this side keeps account of which
-addresses belong to the program; everything else does not exist for it. What differs from the machine-code worker:
-`brk` is played by an anonymous mapping (the real heap is Python's), and a fault count may now and then hold a fault of
-the interpreter. Results, errno, signals and data are exact.
+addresses belong to the program; everything else does not exist for it. Results, errno, signals with code and address,
+and data are exact. What differs from the machine-code worker (tests/real/test_scripted.py):
+
+    addresses       Un-hinted mappings go below the interpreter's libraries, not below an empty stack.
+    brk             The real heap is Python's. The program's is played by an anonymous mapping at START_BRK; the limit
+                    RLIMIT_DATA is the whole process's.
+    accesses        The kernel copies the bytes, one page at a time: a load is write(2) from the address into a pipe,
+                    a store is read(2) to it. So `fault_events` needs the right to see faults inside system calls.
+    page faults     A count may now and then hold a fault of the interpreter (`exact_faults` is False).
+    execute         Only a return instruction is run; other code is a ValueError, not a process that ends.
+    limits          The interpreter's areas count for max_map_count, its six descriptors from 200 for RLIMIT_NOFILE.
 """
 
 from __future__ import annotations
 
 import contextlib
-import marshal
 import os
 import signal
 import socket
-import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mmaplab.constants import PAGE_MASK, PAGE_SIZE, TASK_SIZE, BusCode, Map, Mremap, Prot, SegvCode, page_align_up
 from mmaplab.interface import BusError, FaultCounts, MapsEntry, SegmentationFault
 from mmaplab.real import procfs, ranges
+from mmaplab.real.wire import Wire
 from mmaplab.real.worker import Argument, Household, Out, WorkerDied, WorkerHung
 
 START_BRK = 0x20_0000_0000
@@ -28,6 +35,8 @@ START_BRK = 0x20_0000_0000
 RETURNS = (b"\xc3", b"\xc0\x03\x5f\xd6", b"\x82\x80", b"\x67\x80\x00\x00")
 """The return instruction of x86, arm64, riscv (short and long)."""
 CANONICAL = 1 << 47
+PM_GUARD_REGION = 1 << 58
+"""A bit of /proc/PID/pagemap; Documentation/admin-guide/mm/pagemap.rst."""
 
 
 class ScriptedWorker:
@@ -37,63 +46,51 @@ class ScriptedWorker:
     touches_in_kernel = True
 
     def __init__(self, shared: Household, sock: socket.socket, pid: int, mine: ranges.Ranges, brk: int) -> None:
-        self.shared, self.sock, self.pid = shared, sock, pid
+        self.shared, self.pid = shared, pid
+        self.wire = Wire(sock, pid, shared.time_limit)
         self.mine, self.brk = mine, brk
         self.lock = threading.RLock()
         self.counts = FaultCounts(0, 0)
         self.gone = False
-        sock.settimeout(shared.time_limit)
         shared.workers[pid] = self
 
     # ---- the wire
 
-    def receive(self) -> object:
-        """Return the next answer; raises WorkerDied, WorkerHung."""
-        try:
-            (length,) = struct.unpack("I", self._exactly(4))
-            return marshal.loads(self._exactly(length))
-        except TimeoutError:
-            self.kill()
-            raise WorkerHung(
-                f"the live process {self.pid} did not answer for {self.shared.time_limit:g} seconds and was ended: "
-                "does the call wait for something, such as data in a pipe? LinuxKernel(time_limit=...) gives more time"
-            ) from None
-        except (OSError, EOFError):
-            raise self._died() from None
+    def begin(self) -> None:
+        """Wait until the process says that it is ready; raises WorkerDied, WorkerHung."""
+        with self._ending():
+            self.wire.receive()
 
-    def _died(self) -> WorkerDied:
-        self._forget()
-        return WorkerDied(
-            f"the live process {self.pid} has ended by itself: it was killed, ran out of memory, or ran code that is "
-            "no return instruction. Start a new one with kernel.spawn()"
-        )
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Do something with the process; one that hangs is ended, one that has ended is forgotten."""
+        if self.gone:
+            raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
+        try:
+            yield
+        except WorkerHung:
+            self.kill()
+            raise
+        except WorkerDied:
+            self._forget()
+            raise
+
+    def _ask(self, *request: object) -> tuple:  # type: ignore[type-arg]
+        with self.lock, self._ending():
+            self._catch_up()
+            found = self.wire.ask(*request)
+        assert isinstance(found, tuple)
+        return found
+
+    def _catch_up(self) -> None:
+        """Take the answers of calls that Ctrl-C interrupted: what they did to the program's memory is done."""
+        for (kind, *request), found in self.wire.late_answers():
+            if kind == "syscall" and isinstance(found, tuple) and found[0] >= 0:
+                self._track(str(request[0]), request[1], found[0])  # type: ignore[arg-type]
 
     def _check_alive(self) -> None:
         """Raise WorkerDied where the answer would else be given without asking the process."""
         self.syscall_untracked("getpid")
-
-    def _exactly(self, n: int) -> bytes:
-        data = bytearray()
-        while len(data) < n:
-            part = self.sock.recv(n - len(data))
-            if not part:
-                raise EOFError
-            data += part
-        return bytes(data)
-
-    def _send(self, *request: object) -> None:
-        if self.gone:
-            raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
-        data = marshal.dumps(request)  # type: ignore[arg-type]
-        with contextlib.suppress(OSError):  # that it is gone shows when the answer is read
-            self.sock.sendall(struct.pack("I", len(data)) + data)
-
-    def _ask(self, *request: object) -> tuple:  # type: ignore[type-arg]
-        with self.lock:
-            self._send(*request)
-            found = self.receive()
-        assert isinstance(found, tuple)
-        return found
 
     def _count(self, minor: int, major: int) -> None:
         self.counts = FaultCounts(self.counts.minor + minor, self.counts.major + major)
@@ -153,28 +150,32 @@ class ScriptedWorker:
 
     def load(self, addr: int, n: int) -> bytes:
         """Load bytes, page by page from the lowest; raises FatalSignal."""
-        parts = []
-        for at, size in _by_page(addr, n):
-            if not ranges.common(self.mine, at, at + 1):
-                self._check_alive()
-                raise _no_area(at)
-            result, minor, major, data = self._ask("load", at, size)
-            self._count(minor, major)
-            if result < 0:
-                raise self._signal(at, "rwx")
-            parts.append(data)
-        return b"".join(parts)
+        return b"".join(self._access(at, "rwx", "load", at, size)[0] for at, size in _by_page(addr, n))
 
     def store(self, addr: int, data: bytes) -> None:
         """Store bytes, page by page from the lowest; raises FatalSignal."""
         for at, size in _by_page(addr, len(data)):
-            if not ranges.common(self.mine, at, at + 1):
-                self._check_alive()
-                raise _no_area(at)
-            result, minor, major = self._ask("store", at, data[at - addr : at - addr + size])
-            self._count(minor, major)
-            if result < 0:
-                raise self._signal(at, "w")
+            self._access(at, "w", "store", at, data[at - addr : at - addr + size])
+
+    def _access(self, at: int, needed: str, *request: object) -> list[bytes]:
+        """Have the process make one access within a page that holds memory of the program, or may soon hold it."""
+        known = bool(ranges.common(self.mine, at, at + 1))
+        if not known and not self._may_grow_to(at):
+            raise _no_area(at)
+        result, minor, major, *data = self._ask(*request)
+        self._count(minor, major)
+        if result < 0:
+            raise self._signal(at, needed)
+        if not known:
+            grown = next(entry for entry in self.all_areas() if entry.start <= at < entry.end)
+            self.mine = ranges.with_range(self.mine, grown.start, grown.end)
+        return data
+
+    def _may_grow_to(self, at: int) -> bool:
+        """Is the next area above an address, which is in no area, one of the program's? Stacks grow down; mm/mmap.c."""
+        self._check_alive()
+        above = next((entry for entry in self.all_areas() if entry.end > at), None)
+        return above is not None and at < above.start and bool(ranges.common(self.mine, above.start, above.start + 1))
 
     def execute(self, addr: int) -> None:
         """Fetch the return instruction at `addr`: a fetch first reads the page in, whether it may be run or not."""
@@ -193,13 +194,21 @@ class ScriptedWorker:
         self._count(*self._ask("call", addr))
 
     def _signal(self, addr: int, needed: str) -> SegmentationFault | BusError:
-        """Return the signal for an access that the kernel refused: no area, no permission, or no page in the file."""
+        """Return the signal for an access that the kernel refused: no area, no permission, guarded, or no such page."""
         area = self._area(addr)
         if area is None:
             return _no_area(addr)
         if not any(letter in area.perms for letter in needed):
             return SegmentationFault(SegvCode.SEGV_ACCERR, addr)
+        if not area.path or self._is_guarded(addr):
+            return SegmentationFault(SegvCode.SEGV_MAPERR, addr)
         return BusError(BusCode.BUS_ADRERR, addr)
+
+    def _is_guarded(self, addr: int) -> bool:
+        """Does the page-table entry hold a guard marker? Linux 6.14 tells; MADV_GUARD_INSTALL of madvise(2)."""
+        with open(f"/proc/{self.pid}/pagemap", "rb", buffering=0) as file:
+            file.seek(addr // PAGE_SIZE * 8)
+            return bool(int.from_bytes(file.read(8) or b"", "little") & PM_GUARD_REGION)
 
     def _area(self, addr: int) -> MapsEntry | None:
         areas = self.own_areas(self.all_areas())
@@ -210,24 +219,26 @@ class ScriptedWorker:
     def fork(self) -> ScriptedWorker:
         """Return the worker of a new child; raises OSError."""
         ours, theirs = socket.socketpair()
-        with self.lock:
-            self._send("fork")
+        with self.lock, self._ending():
+            self._catch_up()
+            self.wire.send("fork")
             with contextlib.suppress(OSError):
-                self.sock.recv(1)
-                socket.send_fds(self.sock, [b"!"], [theirs.fileno()])
+                self.wire.sock.recv(1)
+                socket.send_fds(self.wire.sock, [b"!"], [theirs.fileno()])
             theirs.close()
-            pid = self.receive()
-            assert isinstance(pid, int)
-            if pid < 0:
-                raise OSError(-pid, f"fork: {os.strerror(-pid)}")
-            child = ScriptedWorker(self.shared, ours, pid, list(self.mine), self.brk)
-            child.receive()
-            return child
+            pid = self.wire.receive()
+        assert isinstance(pid, int)
+        if pid < 0:
+            raise OSError(-pid, f"fork: {os.strerror(-pid)}")
+        child = ScriptedWorker(self.shared, ours, pid, list(self.mine), self.brk)
+        child.begin()
+        return child
 
     def exit(self, status: int) -> None:
         """End the process and wait until it is gone."""
-        with self.lock:
-            self._send("exit", status)
+        with self.lock, self._ending():
+            self._catch_up()
+            self.wire.send("exit", status)
             self._wait_until_gone()
             self._forget()
 
@@ -252,7 +263,7 @@ class ScriptedWorker:
         if not self.gone:
             self.gone = True
             self.shared.workers.pop(self.pid, None)
-            self.sock.close()
+            self.wire.sock.close()
 
     # ---- whose memory it is
 

@@ -58,7 +58,10 @@ def page_cache_sync_ra(file: File, index: int, req_count: int) -> None:
 
 
 def page_cache_async_ra(file: File, folio: Folio, index: int, req_count: int) -> None:
-    """Read the next window, for the marked folio has been reached. Linux: page_cache_async_ra, mm/readahead.c."""
+    """Read the next window, for the marked folio has been reached. Linux: page_cache_async_ra, mm/readahead.c.
+
+    Leaves out: a request larger than the device's window, that begins at a mark, may be read in other pieces.
+    """
     ra = file.f_ra
     folio.readahead = False
     max_pages = ractl_max_pages(file, req_count)
@@ -74,7 +77,8 @@ def page_cache_async_ra(file: File, folio: Folio, index: int, req_count: int) ->
         ra.size = get_next_ra_size(start - index + req_count, max_pages)
     ra.order += 2
     if file.f_inode.i_sb.config.ra_align_end:
-        ra.order = min(ra.order, (max_pages & -max_pages).bit_length() - 1)
+        window = file.f_inode.i_sb.config.ra_pages
+        ra.order = min(ra.order, (window & -window).bit_length() - 1)
         end = ra.start + ra.size
         aligned_end = end & -(1 << ra.order)
         if aligned_end > ra.start:

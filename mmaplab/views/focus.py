@@ -56,7 +56,7 @@ def _access(focus: Focus, step: Step, event: ev.Access | ev.PageFault) -> None:
         if area:
             page = (mm, page_index(area, event.addr))
             focus.pages[page] = delta_of(area)
-            focus.lanes.add(f"P{event.pid}")
+            focus.lanes.add(f"P{space.pid if space else event.pid}")
             if isinstance(event, ev.PageFault) and event in (*step.events, *step.scene.running):
                 focus.faults[page] = _signal_at(step, event.addr) or "fault"
             return

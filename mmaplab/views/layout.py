@@ -145,7 +145,8 @@ def _processes(steps: Sequence[Step]) -> list[tuple[int, int]]:
                     acting[known.pid] = known.mm
     _sharers(steps, acting)
     if not acting:
-        acting = dict(steps[-1].scene.processes)
+        scene = steps[-1].scene
+        acting = {scene.spaces[mm].pid: mm for mm in scene.processes.values()}
     return sorted(acting.items())[:MOST_PROCESSES]
 
 

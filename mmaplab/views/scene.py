@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mmaplab.constants import PAGE_SIZE, VmFlags
+from mmaplab.pte import pte_present
 from mmaplab.sim import events as ev
 from mmaplab.sim.trace import Record
 
@@ -83,6 +84,8 @@ class FileState:
     dirty: set[int] = field(default_factory=set)
     blocks: set[int] = field(default_factory=set)
     unlinked: bool = False
+    durable_size: int | None = None
+    """Its size after a crash; None where the disk has no such name (yet)."""
 
     @property
     def name(self) -> str:
@@ -107,6 +110,8 @@ class Scene:
     fds: dict[tuple[int, int], int] = field(default_factory=dict)
     running: tuple[ev.Event, ...] = ()
     pid: int = 0
+    now: float = 0.0
+    """Seconds since boot."""
 
     def copy(self) -> Scene:
         """Return a scene that shares nothing that changes."""
@@ -114,7 +119,16 @@ class Scene:
             {mm: Space(s.mm, s.pid, dict(s.areas), dict(s.ptes), set(s.tables)) for mm, s in self.spaces.items()},
             {
                 ino: FileState(
-                    f.ino, f.path, f.size, f.fs, dict(f.pages), set(f.uptodate), set(f.dirty), set(f.blocks), f.unlinked
+                    f.ino,
+                    f.path,
+                    f.size,
+                    f.fs,
+                    dict(f.pages),
+                    set(f.uptodate),
+                    set(f.dirty),
+                    set(f.blocks),
+                    f.unlinked,
+                    f.durable_size,
                 )
                 for ino, f in self.files.items()
             },
@@ -124,6 +138,7 @@ class Scene:
             dict(self.fds),
             self.running,
             self.pid,
+            self.now,
         )
 
     def space(self, mm: int) -> Space:
@@ -215,6 +230,8 @@ def apply(scene: Scene, record: Record) -> None:
             scene.frames.pop(event.pfn, None)
         case ev.TaskCreate() | ev.TaskExit() | ev.FdInstall() | ev.FdClose():
             _tasks(scene, event)
+        case ev.Clock():
+            scene.now = event.now
         case _:
             _files(scene, event)
 
@@ -233,6 +250,8 @@ def _areas(scene: Scene, event: ev.VmaLink | ev.VmaAdjust | ev.VmaUnlink) -> Non
 def _tables(scene: Scene, event: ev.SetPte | ev.ClearPte | ev.TableAlloc | ev.TableFree) -> None:
     space = scene.space(event.mm)
     match event:
+        case ev.SetPte() if not pte_present(event.pte):
+            space.ptes.pop(event.addr, None)  # a guard: nothing is mapped there
         case ev.SetPte():
             space.ptes[event.addr] = event.pte
         case ev.ClearPte():
@@ -256,9 +275,11 @@ def _tasks(scene: Scene, event: ev.TaskCreate | ev.TaskExit | ev.FdInstall | ev.
     match event:
         case ev.TaskCreate():
             scene.processes[event.pid] = event.mm
-            scene.space(event.mm).pid = event.pid
+            scene.space(event.mm).pid = event.tgid
         case ev.TaskExit():
             scene.processes.pop(event.pid, None)
+            if event.mm in scene.processes.values():  # other threads still run in it
+                return
             scene.spaces.pop(event.mm, None)
             scene.fds = {key: ino for key, ino in scene.fds.items() if key[0] != event.pid}
         case ev.FdInstall():
@@ -294,5 +315,7 @@ def _files(scene: Scene, event: ev.Event) -> None:
             scene.file(event.ino).blocks.update(range(event.index, event.index + event.npages))
         case ev.DiskDiscard():
             scene.file(event.ino).blocks.difference_update(range(event.index, event.index + event.npages))
+        case ev.JournalCommit() if event.ino in scene.files:
+            scene.file(event.ino).durable_size = event.size if event.path else None
         case _:
             pass

@@ -102,6 +102,8 @@ RULES = {
     ".none": "fill:none;stroke:{faint};stroke-width:1.4;stroke-dasharray:{dash_none}",
     ".thin": "fill:none;stroke:{ink};stroke-width:1.2",
     ".rule": "fill:none;stroke:{faint};stroke-width:1",
+    ".curve": "fill:none;stroke:{ink};stroke-width:2.4;stroke-linejoin:round",
+    ".curve2": "fill:none;stroke:{ink};stroke-width:2.4;stroke-linejoin:round;stroke-dasharray:{dash_absent}",
     ".bracket": "fill:none;stroke:{ink};stroke-width:2",
     ".hatch": "fill:none;stroke:{INK};stroke-width:1.5;stroke-opacity:.6",
     ".zigzag": "fill:none;stroke:{FAULT};stroke-width:3;stroke-linejoin:round",

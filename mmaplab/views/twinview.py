@@ -5,6 +5,7 @@
        2  p.load(a)                         ○●       b'w', 1 minor
        3  p.store(a, b'W')                  ○  sim   1 minor               a row that differs is marked and explained
                                             ●  live  no fault
+    after step 3, on both sides: the areas, and for an access the entries in the page table
 
 A hollow circle is the simulator's prediction, a filled one is what the live kernel did.
 """
@@ -21,6 +22,8 @@ ROW = 17
 CALL, RESULT, WORDS = 62, 394, 450
 """Where the calls, the circles and the results begin."""
 SIZE = 12
+FIXED = "\u00a0"
+"""A blank that stays, where signs stand below each other."""
 
 
 class Row(Protocol):
@@ -70,6 +73,9 @@ class Comparison(Protocol):
     def summary(self) -> str:
         """Return the outcome in a sentence."""
 
+    def state(self) -> Sequence[str]:
+        """Return the state of both sides after the first step that differs; lines of signs begin with four blanks."""
+
     def text(self) -> str:
         """Return the comparison as text."""
 
@@ -89,7 +95,23 @@ def twinview(comparison: Comparison) -> Svg:
         parts += drawn
         y += height
     parts.append(line(MARGIN, y, WIDTH - MARGIN, y, "rule"))
+    if first:
+        drawn, height = _state(comparison.state(), first, y + 12)
+        parts += drawn
+        y += 12 + height
     return Svg(y + 14, "Predicted against measured", summary, comparison.text(), tuple(parts))
+
+
+def _state(lines: Sequence[str], step: int, y: float) -> tuple[list[str], float]:
+    """Return what both sides look like after the first step that differs, and its height."""
+    parts = [text(MARGIN, y + 17, f"after step {step}, on both sides:", "s")]
+    y, top = y + ROW, y
+    for words in lines:
+        mono = words.startswith("    ")
+        for piece in [words[4:].replace(" ", FIXED)] if mono else cut(words.strip(), WIDTH - 2 * MARGIN):
+            parts.append(text(MARGIN, y + 17, piece, "m" if mono else ""))
+            y += ROW
+    return parts, y - top + 6
 
 
 def _differs(row: Row) -> bool:

@@ -103,7 +103,11 @@ def sentence(event: ev.Event, scene: Scene) -> str:
             return _tlb(event, scene)
         case ev.PageAlloc() | ev.PageFree() | ev.Zero() | ev.Copy() | ev.UserStore():
             return _frame(event, scene)
-        case ev.DiskRead() | ev.DiskWrite() | ev.DiskDiscard() | ev.Readahead() | ev.CacheHit() | ev.CacheMiss():
+        case ev.DiskRead() | ev.DiskWrite() | ev.DiskDiscard() | ev.JournalCommit():
+            return _disk(event, scene)
+        case ev.Clock():
+            return f"{event.now:g} seconds have passed since the start."
+        case ev.Readahead() | ev.CacheHit() | ev.CacheMiss():
             return _pages(event, scene)
         case ev.CacheAdd() | ev.CacheDelete() | ev.PageUptodate() | ev.PageDirty() | ev.PageClean():
             return _cached(event, scene)
@@ -170,6 +174,8 @@ def _entry(event: ev.Event, scene: Scene) -> str:
             return f"A page table of level {event.level} is given back."
         case ev.SetPte():
             page = where(scene.spaces.get(event.mm), event.addr)
+            if not pte_present(event.pte):
+                return f"The entry of {page} becomes a guard: every access is a SIGSEGV."
             if pte_present(event.old) and pte_pfn(event.old) == pte_pfn(event.pte):
                 if pte_write(event.old) and not pte_write(event.pte):
                     return f"The entry of {page} loses the right to write."
@@ -212,7 +218,7 @@ def _frame(event: ev.Event, scene: Scene) -> str:
     raise TypeError(type(event).__name__)
 
 
-def _pages(event: ev.Event, scene: Scene) -> str:
+def _disk(event: ev.Event, scene: Scene) -> str:
     match event:
         case ev.DiskRead():
             return f"The disk reads {pages(event.index, event.npages)} of {scene.file(event.ino).name}."
@@ -220,6 +226,15 @@ def _pages(event: ev.Event, scene: Scene) -> str:
             return f"The disk writes {pages(event.index, event.npages)} of {scene.file(event.ino).name}."
         case ev.DiskDiscard():
             return f"The blocks of {pages(event.index, event.npages)} of {scene.file(event.ino).name} are given back."
+        case ev.JournalCommit() if not event.path:
+            return f"The journal is committed: {scene.file(event.ino).name} has no name on the disk."
+        case ev.JournalCommit():
+            return f"The journal is committed: {event.path} has {event.size:,} bytes on the disk."
+    raise TypeError(type(event).__name__)
+
+
+def _pages(event: ev.Event, scene: Scene) -> str:
+    match event:
         case ev.Readahead():
             why = READAHEAD.get(event.why, event.why)
             return (
@@ -267,10 +282,14 @@ def signal(event: ev.Signal, scene: Scene) -> str:
 def _task(event: ev.Event, scene: Scene) -> str:
     match event:
         case ev.TaskCreate():
+            if event.tgid != event.pid:
+                return f"Thread P{event.pid} exists; it shares the address space of P{event.tgid}."
             child = f", a child of P{event.parent}" if event.parent else ""
             return f"Process P{event.pid} exists{child}."
         case ev.TaskExit():
-            return f"Process P{event.pid} has ended."
+            space = scene.spaces.get(event.mm)
+            kind = "Thread" if space and space.pid != event.pid else "Process"
+            return f"{kind} P{event.pid} has ended."
         case ev.FdInstall():
             return f"Descriptor {event.fd} of P{event.pid} now names {scene.file(event.ino).name}."
         case ev.FdClose():

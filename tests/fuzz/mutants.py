@@ -1,24 +1,31 @@
 """Break one rule of the simulator at a time: does the fuzzer notice?
 
-    python tests/fuzz/mutants.py [--programs 500] [NAME ...]
+    make mutants                      all of them, 500 programs each; the result is stored in mutants.json
+    python tests/fuzz/mutants.py [--programs 500] [--jobs 2] [NAME ...]
 
 Each mutant is one line of the simulator, changed in a copy of the package. A rule that can be broken unnoticed is a
-rule that the random programs do not test. The results of the last run are in the list.
+rule that the random programs do not test.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "mmaplab"
+RESULT = Path(__file__).with_name("mutants.json")
+SEED = 1
 
 
 @dataclass(frozen=True)
@@ -83,12 +90,6 @@ MUTANTS = (
         "    if vmf.pgoff > inode.pages:\n        return SIGBUS, None\n    folio = filemap",
     ),
     Mutant(
-        "copy-on-write copies always",
-        "anon",
-        "    return page.anon_exclusive or page.mapcount == 1",
-        "    return False",
-    ),
-    Mutant(
         "copy-on-write never copies", "anon", "    return page.anon_exclusive or page.mapcount == 1", "    return True"
     ),
     Mutant(
@@ -140,6 +141,27 @@ MUTANTS = (
         "        wiped = vma.vm_flags & VmFlags.VM_WIPEONFORK\n",
         "        wiped = 0\n",
     ),
+    Mutant("merge overlooks the flags", "merge", "        and left.vm_flags == right.vm_flags\n", ""),
+    Mutant("fault-around is not clamped to the area", "filefault", ", pte_off + vma.pages - vma_off) - 1", ") - 1"),
+    Mutant(
+        "fault-around is not clamped to the page table", "filefault", "nr_pages, PTRS_PER_PTE, pte", "nr_pages, pte"
+    ),
+    Mutant("no gap is kept below a stack", "vma", "max(0, vma.vm_start - STACK_GUARD_GAP)", "vma.vm_start"),
+    Mutant(
+        "a write behind the end clears all that is behind it",
+        "truncate",
+        "tail, min(most, PAGE_SIZE - tail))",
+        "tail, PAGE_SIZE - tail)",
+    ),
+    Mutant("brk shrinks over a hole", "brk", "if area is None or area.vm_start >= old:", "if False:"),
+    Mutant(
+        "a direct write leaves the page cache as it is",
+        "direct",
+        "    invalidate_inode_pages2_range(inode, first, last)\n    try",
+        "    try",
+    ),
+    Mutant("mlock of a guard succeeds", "mlock", "    if error:\n", "    if False:\n"),
+    Mutant("guards are not copied by fork", "fork", " and not parent.maybe_guard:\n", ":\n"),
 )
 """One for each rule that a learner is taught and that a program can observe."""
 
@@ -158,7 +180,7 @@ def programs_until_found(mutant: Mutant, programs: int, file_system: str = "ext4
     """Return how many random programs it took to notice the mutant, or None."""
     with tempfile.TemporaryDirectory() as directory:
         mutated(mutant, Path(directory))
-        options = ["--seed", "1", "--programs", str(programs), "--file-system", file_system, "--no-shrink"]
+        options = ["--seed", str(SEED), "--programs", str(programs), "--file-system", file_system, "--no-shrink"]
         run = subprocess.run(
             [sys.executable, "-m", "mmaplab.fuzz.command", *options, "--save", directory],
             env={**os.environ, "PYTHONPATH": directory},
@@ -175,20 +197,36 @@ def programs_until_found(mutant: Mutant, programs: int, file_system: str = "ext4
         return int(counted[1])
 
 
+def try_all(mutants: Sequence[Mutant], programs: int, jobs: int) -> dict[str, int | None]:
+    """Return for each mutant how many programs it took to notice it, or None; prints a line for each."""
+    found: dict[str, int | None] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        for mutant, number in zip(mutants, pool.map(lambda m: programs_until_found(m, programs), mutants), strict=True):
+            found[mutant.name] = number
+            print(f"{mutant.name:55} {f'program {number}' if number else 'not noticed'}", flush=True)
+    print(f"{sum(map(bool, found.values()))} of {len(found)} noticed within {programs} programs")
+    return found
+
+
+def store(found: dict[str, int | None], programs: int) -> None:
+    """Write down a result, with what it depends on."""
+    head = {"date": time.strftime("%Y-%m-%d"), "kernel": os.uname().release, "seed": SEED, "programs": programs}
+    RESULT.write_text(json.dumps({**head, "file_system": "ext4", "noticed": found}, indent=1) + "\n")
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Try the named mutants, or all; prints a table and returns how many went unnoticed."""
+    """Try the named mutants, or all; returns how many went unnoticed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", type=int, default=500, metavar="N", help="random programs for each (500)")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="mutants at a time (2)")
+    parser.add_argument("--store", action="store_true", help=f"write the result to {RESULT.name}")
     parser.add_argument("names", nargs="*", help="of the mutants (all)")
     args = parser.parse_args(argv)
     wanted = [mutant for mutant in MUTANTS if not args.names or mutant.name in args.names]
-    unnoticed = 0
-    for mutant in wanted:
-        found = programs_until_found(mutant, args.programs)
-        unnoticed += found is None
-        print(f"{mutant.name:50} {f'program {found}' if found else 'not noticed'}", flush=True)
-    print(f"{len(wanted) - unnoticed} of {len(wanted)} noticed within {args.programs} programs")
-    return unnoticed
+    found = try_all(wanted, args.programs, args.jobs)
+    if args.store:
+        store(found, args.programs)
+    return sum(number is None for number in found.values())
 
 
 if __name__ == "__main__":

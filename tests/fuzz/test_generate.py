@@ -8,12 +8,15 @@ import pytest
 
 from mmaplab.calls import PARAMETERS, Outcome
 from mmaplab.fuzz.compare import may_be_made
+from mmaplab.fuzz.coverage import ending, table
 from mmaplab.fuzz.generate import WRITERS, generate
+from mmaplab.fuzz.hunt import fuzz, programs
+from mmaplab.fuzz.pair import Pair
 from mmaplab.fuzz.profiles import PROFILES
 from mmaplab.fuzz.writer import ARENA_MIDDLE, CODE, FileData
 from mmaplab.interface import FatalSignal, Process
 from mmaplab.lockstep import Lockstep, Side
-from mmaplab.sim import Kernel
+from mmaplab.sim import Kernel, KernelConfig
 
 
 def run_simulated(profile: str, seed: int) -> list[tuple[str, Outcome]]:
@@ -74,3 +77,60 @@ def test_fetches_are_only_made_where_return_instructions_are() -> None:
         for name, outcome in run_simulated("fork", seed):
             fetched += name == "execute" and outcome.ok
     assert fetched >= 5
+
+
+CALLS_AND_ENDINGS = {
+    "brk": "ok",
+    "close": "ok EBADF",
+    "dup": "ok EBADF EMFILE",
+    "execute": "ok SegmentationFault/SEGV_MAPERR SegmentationFault/SEGV_ACCERR",
+    "exit": "ok",
+    "fork": "ok",
+    "fstat": "ok EBADF",
+    "fsync": "ok EBADF EINVAL",
+    "ftruncate": "ok EBADF EINVAL EFBIG",
+    "load": "ok SegmentationFault/SEGV_MAPERR SegmentationFault/SEGV_ACCERR BusError/BUS_ADRERR",
+    "lseek": "ok EBADF EINVAL ENXIO ESPIPE",
+    "madvise": "ok EINVAL ENOMEM EFAULT EACCES",
+    "memfd_create": "ok",
+    "mincore": "ok EINVAL ENOMEM",
+    "mlock": "ok ENOMEM",
+    "mmap": "ok EACCES EBADF EEXIST EINVAL ENODEV ENOMEM ENOTSUP EOVERFLOW EPERM",
+    "mprotect": "ok EACCES EINVAL ENOMEM",
+    "mremap": "ok EFAULT EINVAL ENOMEM",
+    "msync": "ok EINVAL ENOMEM EBUSY",
+    "munlock": "ok ENOMEM",
+    "munmap": "ok EINVAL",
+    "open": "ok ENOENT EEXIST EINVAL ENOTDIR ENAMETOOLONG",
+    "pipe": "ok",
+    "pread": "ok EBADF EINVAL ESPIPE",
+    "pwrite": "ok EBADF EINVAL EFBIG ESPIPE",
+    "read": "ok EBADF",
+    "setrlimit": "ok",
+    "store": "ok SegmentationFault/SEGV_MAPERR SegmentationFault/SEGV_ACCERR SegmentationFault/SI_KERNEL "
+    "BusError/BUS_ADRERR",
+    "touch": "ok SegmentationFault/SEGV_MAPERR BusError/BUS_ADRERR",
+    "unlink": "ok ENOENT",
+    "write": "ok EBADF EPIPE",
+}
+"""What must be reached of each call: that it is made, each errno that it has here, and each signal."""
+
+
+def test_programs_reach_every_ending_of_every_call() -> None:
+    """The table of what they reach on both kernels is `mmaplab fuzz --coverage`."""
+    totals = Counter(pair for profile in PROFILES for seed in range(25) for pair in reached_by(profile, 7000 + seed))
+    wanted = {(call, ending) for call, endings in CALLS_AND_ENDINGS.items() for ending in endings.split()}
+    assert wanted - totals.keys() == set()
+    assert {call for call, _ in wanted} >= {name for name in PARAMETERS if name in vars(Process)} - {"maps", "faults"}
+
+
+def reached_by(profile: str, seed: int) -> set[tuple[str, str]]:
+    return {(name, ending(outcome).replace(" ", "/")) for name, outcome in run_simulated(profile, seed)}
+
+
+def test_the_table_of_what_was_reached() -> None:
+    pair = Pair(Kernel(record=False), KernelConfig())
+    text = table(fuzz(programs("vmaf", 1, 2, 80), pair).coverage)
+    rows = {line.split()[0]: line for line in text.splitlines() if not line.startswith(" ")}
+    assert "ok" in rows["mmap"] and "SegmentationFault SEGV_MAPERR" in rows["load"]
+    assert "MAP_FIXED" in text and "minor" in text

@@ -11,11 +11,19 @@ from contextlib import suppress
 import pytest
 
 from mmaplab.constants import (
+    MADV_COLLAPSE,
+    MADV_DODUMP,
+    MADV_DONTDUMP,
     MADV_DONTFORK,
+    MADV_GUARD_INSTALL,
+    MADV_GUARD_REMOVE,
+    MADV_PAGEOUT,
+    MADV_RANDOM,
     MADV_WILLNEED,
     MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
+    MAP_GROWSDOWN,
     MAP_LOCKED,
     MAP_PRIVATE,
     MAP_SHARED,
@@ -23,15 +31,25 @@ from mmaplab.constants import (
     MREMAP_DONTUNMAP,
     MREMAP_FIXED,
     MREMAP_MAYMOVE,
+    O_DIRECT,
+    O_DIRECTORY,
     O_RDWR,
+    O_TMPFILE,
+    O_TRUNC,
     PROT_EXEC,
+    PROT_NONE,
     PROT_READ,
     PROT_WRITE,
+    RLIMIT_AS,
+    RLIMIT_DATA,
+    RLIMIT_NOFILE,
+    RLIMIT_STACK,
 )
 from mmaplab.fuzz.compare import run_python
 from mmaplab.fuzz.pair import Pair
 from mmaplab.fuzz.writer import FileData
 from mmaplab.interface import Process, Program
+from mmaplab.sim import Kernel, KernelConfig
 
 ARENA = 0x10_001E_0000
 RW = PROT_READ | PROT_WRITE
@@ -230,8 +248,241 @@ def what_is_near_a_major_fault_is_free(p: Process) -> None:
     p.load(a + 0x2FFF, 8)
 
 
+@regression()
+def a_hint_inside_the_first_page_is_none(p: Process) -> None:
+    """The hint is rounded down to a page: 1 becomes 0, which is no hint at all, also for the place on 2 MiB."""
+    p.mmap(1, 0xCFFF, RW, ANON)
+    p.mmap(4095, 0x200000, RW, ANON)
+    p.mmap(4097, 0x1000, RW, ANON)
+
+
+@regression()
+def mlock_of_no_bytes_brings_no_page_in(p: Process) -> None:
+    """A length of 0 locks nothing, also in the middle of an area that can be neither read nor written."""
+    p.mmap(ARENA, 0x3000, PROT_NONE, FIXED_ANON)
+    p.mlock(ARENA + 0x1000, 0)
+    p.mmap(ARENA + 0x8000, 0x3000, RW, FIXED_ANON)
+    p.mlock(ARENA + 0x9000, 0)
+    p.mincore(ARENA + 0x8000, 0x3000)
+
+
+@regression()
+def the_break_stays_where_the_heap_was_unmapped(p: Process) -> None:
+    """brk does not shrink over a range in which the program has unmapped everything."""
+    heap = p.brk(0)
+    p.brk(heap + 0x26000)
+    p.munmap(heap, 0x1000)
+    p.brk(heap + 0x1000)
+    p.brk(heap)
+    p.brk(0)
+
+
+@regression({"f0": FileData(4097)})
+def a_write_behind_the_end_clears_the_gap_alone(p: Process) -> None:
+    """On ext4, bytes stored behind the end of the file stay where a write does not reach them."""
+    fd = p.open("f0", O_RDWR)
+    a = p.mmap(0, 0x3000, RW, MAP_SHARED, fd)
+    p.store(a + 0x1004, b"gap, written, behind")
+    p.pwrite(fd, b"(((", 0x1009)
+    p.load(a + 0x1000, 0x1000)
+    p.pwrite(fd, b")", 0x100C)
+    p.load(a + 0x1000, 0x1000)
+    p.ftruncate(fd, 0x1014)
+    p.load(a + 0x1000, 0x1000)
+
+
+@regression({"f0": FileData(1687 * 4096)}, warm=False)
+def code_is_read_ahead_in_spite_of_random(p: Process) -> None:
+    """MADV_RANDOM does not keep a fault in an executable mapping from reading to the end of the area."""
+    a = p.mmap(ARENA, 0x3000, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, p.open("f0"), 0x4000)
+    p.madvise(a, 0x3000, MADV_RANDOM)
+    p.load(a)
+    p.mincore(a, 0x3000)
+
+
+@regression()
+def a_limit_of_no_data_is_none(p: Process) -> None:
+    """A soft RLIMIT_DATA of 0 forbids brk, but neither mmap nor mprotect: a workaround for Valgrind."""
+    heap = p.brk(0)
+    p.brk(heap + 0x5000)
+    p.setrlimit(RLIMIT_DATA, 0)
+    a = p.mmap(0, 0x2000, RW, ANON)
+    p.mprotect(a, 0x1000, PROT_READ)
+    p.mprotect(a, 0x1000, RW)
+    p.brk(heap)
+    p.setrlimit(RLIMIT_DATA, 0x1000)
+    with suppress(OSError):
+        p.mmap(0, 0x2000, RW, ANON)
+
+
+@regression()
+def what_is_too_much_already_may_become_data(p: Process) -> None:
+    """mprotect asks RLIMIT_AS and RLIMIT_DATA only where the memory, as it was, was within them."""
+    a = p.mmap(0, 0x300000, RW, ANON)
+    p.mprotect(a, 0x2000, PROT_READ)
+    p.setrlimit(RLIMIT_AS, 0x200000)
+    p.mprotect(a, 0x1000, RW)
+    p.setrlimit(RLIMIT_AS, 2**64 - 1)
+    p.setrlimit(RLIMIT_DATA, 0x200000)
+    with suppress(OSError):
+        p.mprotect(a + 0x1000, 0x1000, RW)
+
+
+@regression()
+def a_gap_stays_free_below_what_grows(p: Process) -> None:
+    """Un-hinted mappings, and hints, keep 1 MiB away from the start of an area that grows downwards."""
+    grows = p.mmap(0, 0x4000, RW, ANON | MAP_GROWSDOWN)
+    p.mmap(0, 0x2000, RW, ANON)
+    p.mmap(grows - 0x3000, 0x2000, RW, ANON)
+    p.mmap(grows - 0x103000, 0x2000, RW, ANON)
+    with pytest.raises(Exception, match="SIGSEGV"):
+        p.store(grows - 1, b"x")
+    p.munmap(grows - 0x180000, 0x180000)
+    p.setrlimit(RLIMIT_DATA, 0x3000)
+    p.store(grows - 0x3000, b"x")
+    p.maps()
+
+
+@regression()
+def one_stack_may_grow_up_to_another(p: Process) -> None:
+    """The gap is kept to memory that can be touched, but not to another area that grows; and it has its identity."""
+    p.mmap(ARENA, 0x4000, RW, FIXED_ANON | MAP_GROWSDOWN)
+    p.mmap(ARENA + 0x200000, 0x4000, RW, FIXED_ANON | MAP_GROWSDOWN)
+    p.store(ARENA + 0x6000, b"x")
+    p.mmap(ARENA + 0x400000, 0x1000, RW, FIXED_ANON)
+    p.mmap(ARENA + 0x600000, 0x4000, RW, FIXED_ANON | MAP_GROWSDOWN)
+    with pytest.raises(Exception, match="SIGSEGV"):
+        p.load(ARENA + 0x410000)
+    p.load(ARENA + 0x501000)
+    p.maps()
+
+
+@regression(PAGES_20)
+def a_direct_write_takes_its_range_out_of_the_cache(p: Process) -> None:
+    """Of a file that is mapped, the pages that are written with O_DIRECT go, and no others; they are read again."""
+    fd = p.open("f0", O_RDWR | O_DIRECT)
+    a = p.mmap(0, 0x15000, RW, MAP_SHARED, fd)
+    p.load(a, 0x14000)
+    p.pwrite(fd, b"d" * 512, 0x3200)
+    p.mincore(a, 0x15000)
+    p.pwrite(fd, b"e" * 0x4000, 0x13000)
+    p.mincore(a, 0x15000)
+    with suppress(OSError):
+        p.pwrite(fd, b"f" * 513, 0x8000)
+    p.mincore(a, 0x15000)
+
+
+@regression({"f0": FileData(28672)})
+def a_refused_direct_write_behind_the_end_reads_the_last_page(p: Process) -> None:
+    """Cleaning up after it, ext4 clears the rest of the last page, and caches it for that."""
+    fd = p.open("f0", O_RDWR | O_DIRECT)
+    a = p.mmap(ARENA, 0x2000, RW, MAP_PRIVATE, fd, 0x6000)
+    p.ftruncate(fd, 0x7C40 - 0x1000)
+    with suppress(OSError):
+        p.pwrite(fd, b"x" * 100, 0x7000)
+    p.mincore(a, 0x2000)
+    p.load(a)
+
+
+@regression({"f0": FileData(86017)})
+def a_direct_read_of_a_hole_need_not_be_aligned(p: Process) -> None:
+    """There are no sectors to be read in a hole."""
+    fd = p.open("f0", O_RDWR | O_DIRECT)
+    p.ftruncate(fd, 0x42E1)
+    p.ftruncate(fd, 0x15002)
+    p.pread(fd, 1, 0x13000)
+    with suppress(OSError):
+        p.pread(fd, 1, 0x1000)
+    with suppress(OSError):
+        p.pread(fd, 0x1000, 0x3FFF)
+
+
+@regression()
+def a_pipe_holds_no_programs(p: Process) -> None:
+    """To map a pipe is ENODEV, but with PROT_EXEC it is EPERM: its file system is mounted noexec."""
+    read_end, write_end = p.pipe()
+    for prot in (PROT_READ, PROT_READ | PROT_EXEC):
+        with suppress(OSError):
+            p.mmap(0, 0x1000, prot, MAP_PRIVATE, read_end)
+    with suppress(OSError):
+        p.mmap(0, 0x1000, PROT_EXEC, MAP_PRIVATE, write_end)
+
+
+@regression()
+def a_stack_cannot_grow_by_more_than_all_memory(p: Process) -> None:
+    """Growth is a promise of memory like any other."""
+    p.mmap(0, 0xD9000, RW, ANON | MAP_GROWSDOWN)
+    p.setrlimit(RLIMIT_STACK, 2**64 - 1)
+    with pytest.raises(Exception, match="SIGSEGV"):
+        p.store(ARENA, b"x")
+
+
+@regression({"f0": FileData(36864)})
+def fork_copies_the_entries_of_an_area_with_guards(p: Process) -> None:
+    """Also where they are gone; but an area of a file gets no identity by them, so that it merges as before."""
+    fd = p.open("f0", O_RDWR)
+    a = p.mmap(ARENA, 0x9000, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd)
+    p.load(a)
+    p.madvise(a + 0x4000, 0x2000, MADV_GUARD_INSTALL)
+    p.madvise(a + 0x5000, 0x3000, MADV_DONTDUMP)
+    p.madvise(a + 0x4000, 0x2000, MADV_GUARD_REMOVE)
+    child = p.fork()
+    child.load(a)
+    child.madvise(a + 0x5000, 0x3000, MADV_DODUMP)
+    child.mprotect(a + 0x2000, 0x2000, RW)
+    child.load(a + 0x4000)
+    child.maps()
+
+
+@regression()
+def pageout_drops_what_nobody_wrote(p: Process) -> None:
+    """A page of a tmpfs file that was only read is clean, and goes; one that was written has nowhere to go."""
+    a = p.mmap(ARENA, 0x4000, RW, MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS)
+    p.load(a, 0x2000)
+    p.store(a + 0x1000, b"x")
+    p.mmap(ARENA + 0x20_0000, 0x40_0000, RW, FIXED_ANON)
+    p.store(ARENA + 0x22_0000, b"x")
+    with suppress(OSError):
+        p.madvise(ARENA + 0x22_0000, 0x1000, MADV_COLLAPSE)
+    p.madvise(a, 0x2000, MADV_PAGEOUT)
+    p.mincore(a, 0x4000)
+
+
+@regression({"f0": FileData(4097)})
+def what_open_looks_at_first(p: Process) -> None:
+    """A name that is none; then flags that cannot be: O_TMPFILE for reading, also with O_TRUNC; then RLIMIT_NOFILE."""
+    for path, flags in (("f0", O_TRUNC | O_TMPFILE), ("f0", O_RDWR | O_TMPFILE), ("f0", O_TMPFILE | O_TRUNC | O_RDWR)):
+        with suppress(OSError):
+            p.open(path, flags)
+    p.setrlimit(RLIMIT_NOFILE, 0)
+    for path in (".", "", "n" * 256, "f0"):
+        with suppress(OSError):
+            p.open(path, O_DIRECTORY)
+        with suppress(OSError):
+            p.open(path, O_TMPFILE)
+
+
 @pytest.mark.live
 @pytest.mark.parametrize(("program", "files", "warm"), COLLECTION, ids=[case[0].__name__ for case in COLLECTION])
 def test_both_kernels_agree(live: Pair, program: Program, files: dict[str, FileData], warm: bool) -> None:
     difference = run_python(program, live, files, warm).difference
     assert difference is None, str(difference)
+
+
+@pytest.mark.parametrize(
+    ("reads", "cached"),
+    [
+        ((16,), 32), ((32,), 64), ((33,), 64), ((40,), 80), ((50,), 100), ((64,), 128), ((320,), 640), ((400,), 960),
+        ((1, 3), 12), ((1, 12), 24), ((1, 20), 32), ((1, 30), 48), ((1, 35), 64), ((1, 45), 64), ((1, 60), 96),
+    ],
+)  # fmt: skip
+def test_pages_cached_by_reads_where_the_window_has_128_kib(reads: tuple[int, ...], cached: int) -> None:
+    """As Linux 6.18 did on ext4 on a loop device with read_ahead_kb 128 and max_sectors_kb 1280; in pages."""
+    with Kernel(KernelConfig(ra_pages=32, io_pages=320), record=False) as kernel:
+        kernel.create_file("f", b"x" * 4096 * 1000)
+        p = kernel.spawn()
+        fd = p.open("f")
+        for pages in reads:
+            p.read(fd, pages * 4096)
+        a = p.mmap(0, 4096 * 1000, PROT_READ, MAP_SHARED, fd)
+        assert p.mincore(a, 4096 * 1000) == [True] * cached + [False] * (1000 - cached)

@@ -15,7 +15,7 @@ import pytest
 
 from mmaplab import constants as c
 from mmaplab.lab import NotAvailable
-from mmaplab.real import LinuxKernel, WorkerDied, WorkerHung
+from mmaplab.real import LinuxKernel, WorkerDied, WorkerHung, files, warm_file
 
 pytestmark = pytest.mark.live
 PAGE = 4096
@@ -100,7 +100,7 @@ with LinuxKernel() as kernel:
     kernel.create_file("small", b"abc")
     print(kernel.file_bytes("small"))
 """
-    assert run(script).stdout == "OSError 27 b'abc'\n"
+    assert run(script).stdout == "NoRoom 27 b'abc'\n"
 
 
 # ---------------------------------------------------------------- nothing is left
@@ -159,8 +159,6 @@ def test_processes_end_when_the_notebook_is_killed(executor: str) -> None:
     script = BEGIN.format(executor=executor) + "os.kill(os.getpid(), signal.SIGKILL)"
     directory, *pids = run(script).stdout.split()
     assert eventually(lambda: all(is_gone(int(pid)) for pid in pids))
-    long_ago = time.time() - 3600
-    os.utime(directory, (long_ago, long_ago))
     LinuxKernel(Path(directory).parent).close()
     assert not Path(directory).exists(), "the next kernel removes what a killed one left"
 
@@ -190,6 +188,35 @@ def test_a_living_kernel_is_not_swept_away() -> None:
         os.utime(kernel.directory, (long_ago, long_ago))
         LinuxKernel(Path(kernel.directory).parent).close()
         assert kernel.file_bytes("f") == b"abc"
+
+
+def test_only_the_moment_without_a_lock_is_spared(tmp_path: Path) -> None:
+    """A private directory has another name until its lock is there; so one that has its name and no lock is dead."""
+    young, old, dead = tmp_path / f"{files.NEW}1", tmp_path / f"{files.NEW}2", tmp_path / f"{files.PREFIX}3"
+    for path in (young, old, dead):
+        path.mkdir()
+        (path / "file").write_bytes(b"x")
+    os.utime(old, (0, 0))
+    (tmp_path / f"{files.PREFIX}4").symlink_to(young)
+    with LinuxKernel(tmp_path) as kernel:
+        assert {path.name for path in tmp_path.iterdir()} == {
+            young.name, f"{files.PREFIX}4", Path(kernel.directory).name
+        }  # fmt: skip
+    assert (young / "file").exists()
+
+
+def test_a_warm_file_is_swept_away_when_its_owner_was_killed(tmp_path: Path) -> None:
+    script = f"""
+import os, signal
+from mmaplab.real import warm_file
+with warm_file(2, {str(tmp_path)!r}) as path:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert run(script).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    with warm_file(1, tmp_path) as path:
+        assert list(tmp_path.iterdir()) == [Path(path).parent]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_forked_copy_of_python_leaves_the_kernel_alone() -> None:
@@ -246,13 +273,16 @@ def test_code_that_is_no_return_does_not_end_the_notebook() -> None:
         assert kernel.spawn().brk(0) > 0
 
 
-def test_ctrl_c_during_a_call_leaves_the_process_usable() -> None:
-    script = """
+@BOTH
+def test_ctrl_c_during_a_call_leaves_the_process_usable(executor: str) -> None:
+    """The call goes on: its data are its own, and the answer to the next call is not that to this one."""
+    script = f"""
 import signal, threading, time
 from mmaplab.real import LinuxKernel
-with LinuxKernel() as kernel:
+with LinuxKernel(executor={executor!r}) as kernel:
     p = kernel.spawn()
     r, w = p.pipe()
+    a = p.mmap(0, 4096, 3, 0x22)
     q = p.fork()
     threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT)).start()
     threading.Timer(1.0, lambda: q.write(w, b"late")).start()
@@ -260,10 +290,37 @@ with LinuxKernel() as kernel:
         p.read(r, 4)
     except KeyboardInterrupt:
         print("interrupted", end=" ")
-    print(p.brk(0) > 0)
+    p.store(a, b"mine")
+    print(p.load(a, 4), p.brk(0) > 0)
 """
     done = run(script)
-    assert done.stdout == "interrupted True\n", done.stderr
+    assert done.stdout == "interrupted b'mine' True\n", done.stderr
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="only machine code has a buffer that all share")
+def test_ctrl_c_during_a_large_call_leaves_the_other_processes_their_data() -> None:
+    """Large data go through one buffer for all: who is still at it comes first."""
+    script = """
+import signal, threading
+from mmaplab.real import LinuxKernel
+written = []
+def late():
+    written.append(q.write(w, b"late" * 1000))
+with LinuxKernel(executor="machine code") as kernel:
+    p, other = kernel.spawn(), kernel.spawn()
+    r, w = p.pipe()
+    q = p.fork()
+    fd = other.memfd_create("large")
+    threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT)).start()
+    threading.Timer(1.0, late).start()
+    try:
+        p.read(r, 1 << 20)
+    except KeyboardInterrupt:
+        print("interrupted", end=" ")
+    print(other.write(fd, b"mine" * (1 << 18)), written, p.brk(0) > 0)
+"""
+    done = run(script)
+    assert done.stdout == f"interrupted {1 << 20} [4000] True\n", done.stderr
 
 
 def test_several_threads_may_use_one_kernel() -> None:

@@ -185,6 +185,22 @@ def test_flags_that_python_s_mmap_lacks(path: str) -> None:
         real.file_mapping(path, PAGE, 1)
     with pytest.raises(FileNotFoundError):
         real.file_mapping(path + ".missing")
+    for wrong in ({"offset": 256 * PAGE}, {"offset": 1 << 30}, {"length": 0}, {"length": -5}):
+        with pytest.raises(ValueError, match="needs one byte at least"):
+            real.file_mapping(path, **wrong)
+
+
+def test_a_closed_mapping_is_nobody_s_address(path: str) -> None:
+    m = real.file_mapping(path)
+    m.close()
+    m.close()
+    for use in (real.residency, real.pagemap, real.page_entries, lambda m: m.advise(0), lambda m: m.array):
+        with pytest.raises(ValueError, match="closed"):
+            use(m)
+
+
+def test_before_the_block_nothing_is_counted() -> None:
+    assert (real.fault_counts().minor, real.fault_addresses().addresses) == (0, [])
 
 
 def test_what_proc_says_of_this_process(path: str) -> None:

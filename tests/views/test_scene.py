@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from mmaplab.constants import TASK_SIZE
+from mmaplab.constants import (
+    MADV_GUARD_INSTALL,
+    MADV_GUARD_REMOVE,
+    MAP_ANONYMOUS,
+    MAP_PRIVATE,
+    PROT_READ,
+    PROT_WRITE,
+    TASK_SIZE,
+)
 from mmaplab.sim import Kernel
 from mmaplab.sim import events as ev
 from mmaplab.sim.trace import Record
 from mmaplab.views.scene import Scene, advance, final, records_of, scenes
+from mmaplab.views.words import sentence
 from tests.views.pictures import PROGRAMS, cold_read, fork_and_store
 
 A = 0x7000_0000_0000
@@ -83,11 +92,11 @@ def test_every_scene_is_the_fold_of_its_records() -> None:
 
 def scene_of(kernel: Kernel) -> Scene:
     """Return the scene read off the kernel's own structures; it lives here, so that no view learns to read a kernel."""
-    scene = Scene(pid=final(kernel).pid)
+    scene = Scene(pid=final(kernel).pid, now=kernel.machine.now)
     for pid, process in kernel.processes.items():
         scene.processes[pid] = process.mm.mm
         space = scene.space(process.mm.mm)
-        space.pid = pid
+        space.pid = process.task.tgid
         for vma in process.mm.areas:
             space.areas[vma.vm_start] = final(kernel).spaces[space.mm].areas[vma.vm_start]
             seen = space.areas[vma.vm_start]
@@ -95,10 +104,12 @@ def scene_of(kernel: Kernel) -> Scene:
             assert (seen.end, seen.flags, seen.pgoff, seen.ino) == (vma.vm_end, vma.vm_flags, vma.vm_pgoff, ino)
         space.ptes = dict(process.mm.pgd.entries(0, TASK_SIZE))
         for fd, file in process.task.files.fds.items():
-            scene.fds[pid, fd] = file.f_inode.ino
+            scene.fds[process.task.tgid, fd] = file.f_inode.ino
     for tlb in kernel.machine.tlbs:
         scene.tlb |= {(tlb.cpu, mm, vpn << 12): pte for (mm, vpn), pte in tlb.entries.items()}
     for ino, inode in (kernel.sb.s_inodes | kernel.files.tmpfs.s_inodes).items():
+        if inode.kind != "file":
+            continue
         file = scene.file(ino)
         file.path, file.size, file.fs = inode.path, inode.i_size, inode.i_sb.s_type
         file.unlinked = not inode.i_nlink and not inode.path.startswith("/")
@@ -107,8 +118,10 @@ def scene_of(kernel: Kernel) -> Scene:
             file.pages |= {i: folio.page(i).pfn for i in indices}
             file.uptodate |= set(indices) if folio.uptodate else set()
             file.dirty |= set(indices) if folio.dirty else set()
-        blocks = kernel.disk.files[ino].blocks if inode.i_sb.on_disk else {}
-        file.blocks = {i for i in blocks if kernel.disk.block(ino, i) is not None}
+        if inode.i_sb.on_disk:
+            record = kernel.disk.files[ino]
+            file.blocks = set(record.blocks)
+            file.durable_size = record.durable_size if record.durable_path else None
     cached = {pfn for file in scene.files.values() for pfn in file.pages.values()}
     scene.frames = {pfn: "cache" if pfn in cached else "anon" for pfn in kernel.memory.pages if pfn}
     return scene
@@ -121,6 +134,20 @@ def test_the_fold_of_all_events_is_what_the_kernel_holds(name: str) -> None:
     for space in folded.spaces.values():  # tables are looked at apart
         real.spaces[space.mm].tables = space.tables
     assert folded == real
+
+
+def test_a_guard_is_an_entry_that_maps_nothing() -> None:
+    """It is set and cleared like any entry, said in words of its own, and leaves no frame in the picture."""
+    kernel = Kernel()
+    p = kernel.spawn()
+    a = p.mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+    p.store(a, b"x")
+    p.madvise(a, 8192, MADV_GUARD_INSTALL)
+    assert final(kernel).spaces[1].ptes == {}
+    assert any("becomes a guard" in sentence(record.event, final(kernel)) for record in kernel.trace.records)
+    p.madvise(a, 8192, MADV_GUARD_REMOVE)
+    p.store(a, b"y")
+    assert list(final(kernel).spaces[1].ptes) == [a]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

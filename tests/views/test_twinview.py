@@ -51,6 +51,12 @@ def test_the_first_difference_is_in_focus_and_said() -> None:
     differing = [row for row in comparison.rows() if not row.agrees]
     assert words.count("sim") == words.count("live") == len(differing) >= 1
     assert sum(each.startswith("they differ in") for each in words) == len(differing)
+    assert f"after step {comparison.difference.step}, on both sides:" in words
+    state = words[words.index("areas of p") :]
+    assert len(state) == len(comparison.state())
+    ours, theirs, mark = (words.replace("\u00a0", " ") for words in state[-3:])
+    assert ours.index("#") == theirs.index("#") == 10 and ours.count("#") > theirs.count("#")
+    assert theirs[mark.index("^")] == "#", "the page that was touched is there now"
 
 
 def test_without_a_live_kernel_there_are_predictions_only() -> None:

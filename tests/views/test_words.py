@@ -13,7 +13,13 @@ from mmaplab.views.scene import Scene, final
 from mmaplab.views.words import call, plural, sentence, where
 from tests.views.pictures import PROGRAMS, cold_read
 
-SAMPLE: dict[str, object] = {"str": "x", "int": 0, "object": "minor", "tuple[tuple[str, object], ...]": ()}
+SAMPLE: dict[str, object] = {
+    "str": "x",
+    "int": 0,
+    "float": 5.0,
+    "object": "minor",
+    "tuple[tuple[str, object], ...]": (),
+}
 SPECIAL = {
     "Access": {"kind": "load", "nbytes": 1},
     "Signal": {"signo": 7, "code": 2},

@@ -1,0 +1,107 @@
+"""What two kernels must do alike, and where Linux is free: the one list of what is not compared, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmaplab.calls import Call, Outcome
+from mmaplab.interface import FatalSignal, FaultCounts, MapsEntry, Stat
+
+# ---------------------------------------------------------------- where Linux is free
+
+
+@dataclass(frozen=True, slots=True)
+class Freedom:
+    """Something that two kernels may do differently, so that it is not compared, or not exactly; and the reason."""
+
+    what: str
+    reason: str
+
+
+FREEDOMS = (
+    Freedom("process numbers", "each kernel numbers its own processes; only that fork returned one is compared"),
+    Freedom("inode numbers", "each file system numbers its own inodes; compared is which descriptors share one"),
+    Freedom("the directory in a path of maps()", "the live kernel's files are in a private directory of the host"),
+    Freedom(
+        "addresses, areas and faults of the Python worker",
+        "without the machine-code worker, the live process has an interpreter among its own areas, which is "
+        "placed and faults by itself; compared are results, data, errnos and signals without their address",
+    ),
+    Freedom("page frame numbers", "the host's other programs take frames too; no call of the interface shows them"),
+    Freedom(
+        "minor faults around a major one",
+        "fault-around maps what has arrived from the disk, and the neighbours of the page may still be under way; so "
+        "near a page that came from the disk, or whose touch set readahead going, the live kernel may need more minor "
+        "faults than predicted; and around such a fault it has then mapped what is predicted to fault later",
+    ),
+    Freedom(
+        "how soon readahead has arrived",
+        "the disk works while the program runs on; residency is compared when the disk has come to rest",
+    ),
+    Freedom(
+        "clean or dirty after some seconds",
+        "the flusher threads and any program that calls sync() clean pages and write-protect them, so that a store "
+        "faults once more; a difference that does not come back when the program is run again is called disturbed",
+    ),
+    Freedom(
+        "pages that leave memory by themselves",
+        "the page cache belongs to the whole machine, which may take a clean page when others need memory; seen once in"
+        " some thousand cold steps, and called disturbed",
+    ),
+    Freedom(
+        "MADV_COLD and MADV_PAGEOUT of pages just made",
+        "each processor keeps its last pages in a list of its own, where reclaim does not see them; in random programs "
+        "an MADV_COLLAPSE of nothing has the lists emptied before (lru_add_drain_all)",
+    ),
+    Freedom(
+        "mapped pages under direct writes",
+        "open(2) promises nothing to who maps a file that is written with O_DIRECT: a page may come back into the "
+        "cache while its block is on the way; seen once in some ten thousand direct steps, and called disturbed",
+    ),
+    Freedom("the Referenced line of smaps", "it follows the ageing of the machine's page lists"),
+)
+
+RACY_PAGES = 16
+"""Fault-around's window, in pages: so far around a major fault the live kernel may have mapped less."""
+
+
+def comparable(value: object, inodes: dict[int, int]) -> object:
+    """Return a value with what the kernels may choose freely taken out; `inodes` numbers them as they are met."""
+    if isinstance(value, Stat):
+        return (value.st_size, inodes.setdefault(value.st_ino, len(inodes)))
+    if isinstance(value, MapsEntry):
+        return (value.start, value.end, value.perms, value.offset, path_in_directory(value.path))
+    if isinstance(value, list | tuple):
+        return [comparable(item, inodes) for item in value]
+    if value is None or isinstance(value, int | bytes | str | FaultCounts):
+        return value
+    return "a process"
+
+
+def path_in_directory(path: str) -> str:
+    """Return a path of maps() without the host's directories; names in brackets and of nameless files stay."""
+    return path if path.startswith(("/dev/zero", "/memfd:", "[")) else path.rpartition("/")[2]
+
+
+def outcome_key(outcome: Outcome, inodes: dict[int, int]) -> object:
+    """Return what of an outcome must be the same on both kernels."""
+    error = outcome.error
+    if isinstance(error, FatalSignal):
+        return ("signal", error.signo, error.si_code, error.si_addr)
+    if isinstance(error, OSError):
+        return ("errno", error.errno)
+    if error is not None:
+        return ("broke", repr(error))
+    return ("missing", outcome.missing) if outcome.missing else ("value", comparable(outcome.value, inodes))
+
+
+def alike(call: Call, outcome: Outcome) -> object:
+    """Return what of an outcome must be the same where the live process has a Python worker (FREEDOMS)."""
+    key = outcome_key(outcome, {})
+    if isinstance(outcome.error, FatalSignal):
+        return ("signal", outcome.error.signo, outcome.error.si_code)
+    return "an address or a count" if call.name in PLACED_CALLS and outcome.ok else key
+
+
+PLACED_CALLS = {"mmap", "mremap", "brk", "maps", "faults"}
+"""The calls whose results hold addresses or counts of faults."""

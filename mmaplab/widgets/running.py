@@ -1,0 +1,103 @@
+"""What all live plots have in common: Start and Stop, a thread that works, a picture, and a table at the end.
+
+The work runs in short pieces; between them it draws, a few times a second, and looks whether it is to stop. Where this
+machine cannot show it, the recorded run stands in its place, and says so.
+"""
+
+from __future__ import annotations
+
+import html
+import threading
+import time
+from collections.abc import Mapping
+
+import ipywidgets
+
+from mmaplab.lab import NotAvailable, Value, lab, recorded
+from mmaplab.views.svg import Svg
+
+PER_SECOND = 5
+"""Pictures drawn in a second at most."""
+
+
+class LiveRun(ipywidgets.VBox):  # type: ignore[misc]
+    """A run with Start and Stop; `table` holds its outcome when it has ended.
+
+    A kind of run has a `name` (of its recorded result), `work()`, which returns the outcome, and `draw()`.
+    """
+
+    name = ""
+
+    def __init__(self, pace: float, *controls: ipywidgets.Widget) -> None:
+        self.pace = pace
+        self.halt = threading.Event()
+        self.table: dict[str, Value] = {}
+        self.worker: threading.Thread | None = None
+        self.drawn = 0.0
+        self.start = ipywidgets.Button(description="Start", icon="play", tooltip="begin the run")
+        self.stop = ipywidgets.Button(description="Stop", icon="stop", tooltip="end the run now", disabled=True)
+        self.start.on_click(lambda _button: self.run())
+        self.stop.on_click(lambda _button: self.halt.set())
+        self.picture, self.said = ipywidgets.HTML(), ipywidgets.HTML("Nothing has run yet.")
+        row = ipywidgets.HBox([self.start, self.stop, *controls], layout={"flex_flow": "row wrap"})
+        super().__init__([row, self.picture, self.said])
+
+    def work(self) -> Mapping[str, Value]:
+        """Run, piece by piece; return the outcome. Raises NotAvailable, OSError."""
+        raise NotImplementedError
+
+    def draw(self, values: Mapping[str, Value] | None = None) -> Svg:
+        """Return the picture of the run so far, or of a recorded outcome."""
+        raise NotImplementedError
+
+    def run(self) -> threading.Thread:
+        """Begin; returns the thread that works."""
+        self.halt.clear()
+        self.start.disabled, self.stop.disabled = True, False
+        self.worker = threading.Thread(target=self._all, daemon=True)
+        self.worker.start()
+        return self.worker
+
+    def rest(self) -> bool:
+        """Draw if it is time to, wait for `pace` seconds; returns whether to go on."""
+        if time.monotonic() - self.drawn > 1 / PER_SECOND:
+            self.drawn = time.monotonic()
+            self.picture.value = self.draw()._repr_html_()
+        return not self.halt.wait(self.pace)
+
+    def _all(self) -> None:
+        try:
+            told = dict(self.work())
+            self._finish(told)
+        except NotAvailable as reason:
+            self._recorded(str(reason))
+        except OSError as error:
+            self.said.value = f"<div role='status'>The run failed: {html.escape(str(error))}.</div>"
+        finally:
+            self.start.disabled, self.stop.disabled = False, True
+
+    def _finish(self, told: dict[str, Value]) -> None:
+        stopped = self.halt.is_set()
+        self.table = told if stopped else dict(lab(lambda: told, self.name).results)
+        self._show("Stopped." if stopped else "Finished.")
+        self.picture.value = self.draw(self.table)._repr_html_()
+
+    def _recorded(self, reason: str) -> None:
+        """Show the recorded run; where there is none, only why."""
+        try:
+            result = recorded(self.name, reason)
+        except NotAvailable as nothing:
+            self.said.value = f"This machine cannot show it: {html.escape(str(nothing))}."
+            return
+        self.table = dict(result.results)
+        self._show(f"This machine cannot show it: {result.source}.")
+        self.picture.value = self.draw(self.table)._repr_html_()
+
+    def _show(self, words: str) -> None:
+        """Say how it ended, with the outcome as a table; lists are what the picture is drawn from."""
+        rows = "".join(
+            f"<tr><th scope='row' style='text-align:left'>{html.escape(name)}</th><td>{value:,}</td></tr>"
+            for name, value in self.table.items()
+            if isinstance(value, int | float)
+        )
+        self.said.value = f"<div role='status'>{html.escape(words)}</div><table>{rows}</table>"

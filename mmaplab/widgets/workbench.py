@@ -1,0 +1,304 @@
+"""The workbench: make calls on the simulated machine with controls, and see the areas, the pages and the disk change.
+
+    workbench()                                         one file, one process; no task
+    workbench(setup, task="...", goal=reached, calls=3) reach `goal(kernel, process)` in at most three calls
+
+Every action is a real call of the simulated process; it is shown as code that can be copied and run (session.py).
+Errors and signals are answers too.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from mmaplab.constants import PAGE_SIZE
+from mmaplab.interface import MapsEntry
+from mmaplab.pte import pte_pfn, pte_present, pte_text
+from mmaplab.sim import Kernel
+from mmaplab.sim import process as sim
+from mmaplab.views.linked import linked
+from mmaplab.views.scene import final
+from mmaplab.views.space import kind_of, space
+from mmaplab.views.svg import Svg
+from mmaplab.views.timeline import timeline
+from mmaplab.widgets.session import BENCH, GIVEN, Line, Session, Setup, bench
+
+Goal = Callable[[Kernel, sim.Process], bool]
+
+PROTS = ("PROT_READ | PROT_WRITE", "PROT_READ", "PROT_NONE", "PROT_READ | PROT_EXEC")
+FLAGS = ("MAP_SHARED", "MAP_PRIVATE", "MAP_SHARED | MAP_FIXED", "MAP_PRIVATE | MAP_FIXED")
+VIEWS = {"areas": "address space", "linked": "linked view of the last call", "time": "write-back time line"}
+ADVICE = ("MADV_DONTNEED", "MADV_WILLNEED", "MADV_RANDOM", "MADV_SEQUENTIAL", "MADV_NORMAL")
+MOST_PAGES = 32
+"""Pages of an area that are drawn as buttons."""
+
+
+def _field(name: str, tip: str, value: int, low: int = 0) -> ipywidgets.BoundedIntText:
+    """Return a labelled box for a number of pages."""
+    box = ipywidgets.BoundedIntText(value=value, min=low, max=1 << 20, description=name, tooltip=tip)
+    box.layout.width, box.style.description_width = "130px", "initial"
+    return box
+
+
+def _choice(name: str, options: Any, width: str) -> ipywidgets.Dropdown:
+    """Return a labelled choice."""
+    box = ipywidgets.Dropdown(options=options, description=name, layout={"width": width})
+    box.style.description_width = "initial"
+    return box
+
+
+def _row(name: str, *children: ipywidgets.Widget) -> ipywidgets.HBox:
+    """Return a row of controls with its name before it."""
+    title = ipywidgets.HTML(f"<b>{name}</b>", layout={"width": "72px"})
+    return ipywidgets.HBox([title, *children], layout={"flex_flow": "row wrap", "align_items": "center"})
+
+
+class Workbench(ipywidgets.VBox):  # type: ignore[misc]
+    """Controls for calls, a button for each page, one picture, and the session as code."""
+
+    def __init__(self, session: Session, task: str = "", goal: Goal | None = None, calls: int | None = None) -> None:
+        self.session, self.task, self.goal, self.calls = session, task, goal, calls
+        self.said = ipywidgets.HTML()
+        self.stage, self.picture, self.history = ipywidgets.VBox(), ipywidgets.HTML(), ipywidgets.HTML()
+        rows = [self._mapping(), self._range(), self._touching(), self._machine()]
+        heading = [ipywidgets.HTML(f"<b>Task.</b> {html.escape(task)}")] if task else []
+        super().__init__([*heading, *rows, self.stage, self.said, self.view, self.picture, self.history])
+        self.add_class("mmaplab-workbench")
+        self.view.observe(lambda _change: self._draw(), "value")
+        self.who.observe(lambda _change: self._paint(), "value")
+        self.reset()
+
+    def __repr__(self) -> str:
+        return f"workbench({self.task!r})" if self.task else "workbench()"
+
+    # ---------------------------------------------------------------- controls
+
+    def _button(self, name: str, tip: str, action: Callable[[], Line | None]) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=name, tooltip=tip, layout={"width": "auto"})
+        button.on_click(lambda _button: self.act(action))
+        return button
+
+    def _mapping(self) -> ipywidgets.HBox:
+        self.hint = ipywidgets.Text(value="0", description="address", layout={"width": "150px"})
+        self.hint.style.description_width = "initial"
+        self.pages = _field("pages", "length of the new area", 4)
+        self.prot, self.flags = _choice("rights", PROTS, "250px"), _choice("flags", FLAGS, "240px")
+        self.file = _choice("of", [("anonymous", -1)], "190px")
+        self.offset = _field("from page", "the file page that the area begins with", 0)
+        self.map = self._button("mmap", "make a new area", self._map)
+        return _row("new area", self.file, self.offset, self.pages, self.prot, self.flags, self.hint, self.map)
+
+    def _map(self) -> Line:
+        return self.session.mmap(
+            self.who.value,
+            self.hint.value,
+            self.pages.value,
+            self.prot.value,
+            self.flags.value,
+            self.file.value,
+            self.offset.value,
+        )
+
+    def _range(self) -> ipywidgets.HBox:
+        """Return the controls for calls on a range of pages."""
+        self.start = ipywidgets.Text(value="a", description="from", layout={"width": "110px"})
+        self.start.style.description_width = "initial"
+        self.count = _field("pages", "length of the range", 1)
+        self.rights, self.advice = _choice("rights", PROTS, "250px"), _choice("advice", ADVICE, "200px")
+        self.unmap = self._button("munmap", "remove the range", lambda: self._on_range("munmap"))
+        self.protect = self._button(
+            "mprotect", "change the rights of the range", lambda: self._on_range("mprotect", self.rights.value)
+        )
+        self.advise = self._button(
+            "madvise", "advise the kernel about the range", lambda: self._on_range("madvise", self.advice.value)
+        )
+        self.sync = self._button("msync", "write the range back and wait", lambda: self._on_range("msync"))
+        controls = (self.start, self.count, self.unmap, self.sync, self.rights, self.protect, self.advice, self.advise)
+        return _row("pages", *controls)
+
+    def _on_range(self, call: str, *more: str) -> Line:
+        address = self.session.address(self.start.value)
+        line: Line = getattr(self.session, call)(self.who.value, address, self.count.value, *more)
+        return line
+
+    def _touching(self) -> ipywidgets.HBox:
+        self.kind = ipywidgets.ToggleButtons(options=["load", "store"], style={"button_width": "5em"})
+        self.who = _choice("as", ["p1"], "110px")
+        self.forked = self._button("fork", "make a child of this process", lambda: self.session.fork(self.who.value))
+        note = ipywidgets.HTML("a click on a page below is a", layout={"margin": "0 6px"})
+        return _row("process", self.who, self.forked, note, self.kind)
+
+    def _machine(self) -> ipywidgets.HBox:
+        self.seconds = _field("seconds", "time to pass", 5, low=1)
+        self.view = ipywidgets.ToggleButtons(
+            options=[(words, name) for name, words in VIEWS.items()], style={"button_width": "auto"}
+        )
+        self.passed = self._button("tick", "let time pass", lambda: self.session.tick(self.seconds.value))
+        self.plug = self._button("pull the plug", "fail the power, start again from the disk", self._pull)
+        self.again = ipywidgets.Button(description="Start again", icon="refresh", layout={"width": "auto"})
+        self.again.on_click(lambda _button: self.reset())
+        return _row("machine", self.seconds, self.passed, self.plug, self.again)
+
+    # ---------------------------------------------------------------- acting
+
+    def reset(self) -> None:
+        """Begin anew, with a fresh kernel."""
+        self.session.reset()
+        self.made, self.done, self.failure = 0, False, ""
+        self._refresh("Make a call.")
+
+    def touch(self, addr: int) -> None:
+        """Load or store the first byte of a page, as the toggle says."""
+        self.act(lambda: self.session.touch(self.who.value, addr, self.kind.value))
+
+    def act(self, action: Callable[[], Line | None]) -> None:
+        """Make one call, show what came of it, and judge the state that it leaves."""
+        if self.done or (self.calls is not None and self.made >= self.calls):
+            self._say("This round is over: press <b>Start again</b>.")
+            return
+        self.failure = ""
+        try:
+            line = action()
+        except ValueError as error:  # what was typed is no address: no call was made
+            self._say(html.escape(str(error)))
+            return
+        self.made += 1
+        self._refresh(self._answer(line) + self._verdict())
+
+    def _pull(self) -> None:
+        gone = self.session.pull_the_plug()
+        self.failure = _failure(gone)
+        self.gone = gone
+
+    def _answer(self, line: Line | None) -> str:
+        if line is None:
+            return self.failure
+        answer = html.escape(line.answer or "done")
+        return f"<code>{html.escape(line.code)}</code>: {'<b>' * line.failed}{answer}{'</b>' * line.failed}."
+
+    def _verdict(self) -> str:
+        """Return how the task stands."""
+        if self.goal is None:
+            return ""
+        self.done = self.goal(self.session.kernel, self.session.processes["p1"])
+        if self.done:
+            return f" ✓ <b>Reached</b> in {self.made} calls."
+        if self.calls is None:
+            return ""
+        left = self.calls - self.made
+        return f" {left} of {self.calls} calls left." if left else " ✗ The calls are used up: press <b>Start again</b>."
+
+    # ---------------------------------------------------------------- showing
+
+    def _say(self, words: str) -> None:
+        self.said.value = f"<div role='status'>{words}</div>"
+
+    def _refresh(self, words: str) -> None:
+        """Show the state after a call."""
+        known = list(self.session.processes)
+        if self.who.options != tuple(known):
+            self.who.options = known
+        scene = final(self.session.kernel)
+        files = [
+            (f"{scene.files[ino].name} (fd {fd})", fd)
+            for (pid, fd), ino in sorted(scene.fds.items())
+            if pid == self.session.processes[self.who.value].pid and ino in scene.files
+        ]
+        options = (*files, ("anonymous", -1))
+        if self.file.options != options:
+            self.file.options = options
+        self._paint()
+        self._draw()
+        self._say(words)
+        code = html.escape(self.session.code())
+        self.history.value = (
+            f"<details open><summary>The session as code</summary>"
+            f"<pre tabindex='0' style='margin:0;line-height:1.35;max-height:16em;overflow:auto'>{code}</pre></details>"
+        )
+
+    def _paint(self) -> None:
+        """Show the pages of the chosen process as buttons; they are made anew where its areas have changed."""
+        process = self.session.processes[self.who.value]
+        entries = process.maps()
+        if (shown := [process.pid, *entries]) != getattr(self, "shown", None):
+            self.shown = shown
+            self.buttons: dict[int, tuple[int, ipywidgets.Button]] = {}
+            rows: list[ipywidgets.Widget] = []
+            for entry in entries:
+                rows += [self._title(entry), self._pages_of(entry)]
+            self.stage.children = rows or [ipywidgets.HTML("No area yet: every access ends in SIGSEGV.")]
+        scene = final(self.session.kernel)
+        for addr, (page, button) in self.buttons.items():
+            pte = process.mm.pgd.get_pte(addr)
+            there = pte_present(pte)
+            letter = {"file": "F", "anon": "A", "zero": "0", "absent": ""}[kind_of(scene, pte)]
+            button.description = f"{page} {letter} {pte_text(pte)}" if there else f"{page}"
+            button.tooltip = f"page {page}: frame {pte_pfn(pte)}" if there else f"page {page}: no entry"
+            button.layout.border = "2px solid" if there else "1px dashed"
+
+    def _title(self, entry: MapsEntry) -> ipywidgets.HTML:
+        name = self.session.where(entry.start).replace(" * PAGE_SIZE", " pages")
+        what = html.escape(f"{entry.perms} {entry.path or 'anonymous'}")
+        more = (entry.end - entry.start) // PAGE_SIZE - MOST_PAGES
+        tail = f", {more:,} pages more" if more > 0 else ""
+        return ipywidgets.HTML(f"<b>{html.escape(name)}</b> <code>{entry.start:#x}</code> {what}{tail}")
+
+    def _pages_of(self, entry: MapsEntry) -> ipywidgets.HBox:
+        first = entry.offset // PAGE_SIZE
+        buttons: list[ipywidgets.Button] = []
+        for i in range(min((entry.end - entry.start) // PAGE_SIZE, MOST_PAGES)):
+            addr = entry.start + i * PAGE_SIZE
+            button = ipywidgets.Button(layout={"width": "68px", "margin": "1px", "padding": "0"})
+            button.on_click(lambda _button, addr=addr: self.touch(addr))
+            self.buttons[addr] = (first + i, button)
+            buttons.append(button)
+        return ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})
+
+    def _draw(self) -> None:
+        """Draw the chosen view; where it has nothing to show, say so."""
+        kernel = self.gone if self.failure and self.view.value == "time" else self.session.kernel
+        try:
+            self.picture.value = self._picture(kernel)._repr_html_()
+        except ValueError as nothing:
+            self.picture.value = html.escape(f"{VIEWS[self.view.value]}: {nothing}.")
+
+    def _picture(self, kernel: Kernel) -> Svg:
+        match self.view.value:
+            case "linked":
+                return linked(kernel)
+            case "time":
+                return timeline(kernel)
+        return space(kernel, self.session.processes[self.who.value].pid)
+
+
+def _failure(gone: Kernel) -> str:
+    """Return what a power failure has left, in words."""
+    try:
+        lost = timeline(gone).description
+    except ValueError:
+        lost = "No file page was stored to, so nothing is lost."
+    return f"The power has failed, and a new kernel runs. {html.escape(lost)}"
+
+
+def workbench(
+    setup: Setup | None = None, *, task: str = "", goal: Goal | None = None, calls: int | None = None
+) -> Workbench:
+    """Return a workbench on the machine that `setup()` returns as (kernel, process); one file of 8 pages without it.
+
+    With `goal(kernel, process)`, it is a task to be done in at most `calls` calls. Raises ValueError for a goal that
+    is reached before anything was done.
+    """
+    session = Session(setup or bench, GIVEN if setup else BENCH)
+    if goal is not None and goal(session.kernel, session.processes["p1"]):
+        raise ValueError(f"the task {task!r} is done before it begins: give another goal")
+    return Workbench(session, task, goal, calls)
+
+
+def workbench_twin(setup: Setup | None = None) -> Svg:
+    """Return the workbench's static twin: the address space that it begins with."""
+    kernel, process = (setup or bench)()
+    return space(kernel, process.pid)

@@ -1,0 +1,70 @@
+"""The experiments of the chapters' labs, on the live kernel: they run, and what the chapters assert holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmaplab import advice, areas, durable, edges, hops, owners, ownspace, ties
+from mmaplab.lab import NotAvailable
+
+pytestmark = pytest.mark.live
+
+EXPERIMENTS = (
+    advice.advice_effects,
+    advice.faults_and_io,
+    areas.count_areas,
+    areas.promises,
+    durable.cached_after_munmap,
+    durable.dirty_after_each_call,
+    durable.flusher_rules,
+    edges.touch_by_system_call,
+    hops.books_of_reading,
+    hops.entries_of_three_ways,
+    hops.slices_and_views,
+    owners.copies_of_one_store,
+    owners.first_stores,
+    owners.one_frame_for_two,
+    ownspace.my_space,
+    ownspace.one_line,
+    ownspace.thread_and_me,
+    ties.deleted_and_mapped,
+    ties.tie,
+)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.__name__)
+def test_an_experiment_tells_named_values(experiment) -> None:  # type: ignore[no-untyped-def]
+    try:
+        told = experiment()
+    except NotAvailable as reason:
+        pytest.skip(str(reason))
+    assert told and all(isinstance(name, str) for name in told)
+    assert all(isinstance(value, int | float | str | bool | list) for value in told.values())
+
+
+def test_the_simulator_predicts_where_this_python_maps_next() -> None:
+    told = ownspace.predict_places()
+    assert int(str(told["right"])) >= int(str(told["of"])) - 1
+
+
+def test_a_copy_of_a_file_is_right_in_four_ways() -> None:
+    assert hops.four_ways_to_copy(256)["all copies are right"]
+
+
+def test_many_areas_do_not_slow_the_search() -> None:
+    timed = areas.time_with_areas(few=50, many=2000, rounds=50)
+    assert int(str(timed["areas, many"])) > int(str(timed["areas, few"])) + 1900
+
+
+def test_a_child_may_die_and_nobody_else() -> None:
+    def kill_itself() -> None:
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def answer() -> int:
+        return 6 * 7
+
+    assert edges.in_a_child(kill_itself)["ended"] == "SIGSEGV"
+    assert edges.in_a_child(answer) == {"ended": "normally", "printed": "42"}

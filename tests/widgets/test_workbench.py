@@ -1,0 +1,252 @@
+"""The workbench: every control makes a real call, errors are answers, and the session's code makes it again."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmaplab.constants import PAGE_SIZE
+from mmaplab.interface import FatalSignal
+from mmaplab.sim import Kernel
+from mmaplab.sim.process import Process
+from mmaplab.views.scene import records_of
+from mmaplab.widgets.session import BENCH, Session, bench
+from mmaplab.widgets.workbench import Workbench, workbench, workbench_twin
+from tests.views.drawing import check
+
+
+def page(board: Workbench, index: int) -> None:
+    """Click the button of a page, counted over all that are shown."""
+    list(board.buttons.values())[index][1].click()
+
+
+def mapped() -> Workbench:
+    """A workbench with four pages of the file mapped shared."""
+    board = workbench()
+    board.map.click()
+    return board
+
+
+def perms(board: Workbench) -> list[tuple[str, int]]:
+    """Return the rights and pages of p1's areas."""
+    return [(e.perms, (e.end - e.start) // PAGE_SIZE) for e in board.session.processes["p1"].maps()]
+
+
+def replay(code: str) -> Kernel:
+    """Run a session's code as a person would, going on where a call fails; return its kernel."""
+    names: dict[str, object] = {}
+    for line in code.splitlines():
+        try:
+            exec(line, names)
+        except (FatalSignal, OSError):
+            assert "  # " in line
+    kernel = names["kernel"]
+    assert isinstance(kernel, Kernel)
+    return kernel
+
+
+def test_mmap_takes_its_arguments_from_the_controls() -> None:
+    board = workbench()
+    board.prot.value, board.flags.value = "PROT_READ", "MAP_PRIVATE"
+    board.pages.value, board.offset.value, board.hint.value = 3, 2, "0x10000"
+    board.map.click()
+    entry = board.session.processes["p1"].maps()[0]
+    assert (entry.start, entry.perms, entry.offset, entry.path) == (0x10000, "r--p", 2 * PAGE_SIZE, "data.bin")
+    assert [number for number, _ in board.buttons.values()] == [2, 3, 4]
+    assert "a = p1.mmap(0x10000, 3 * PAGE_SIZE, PROT_READ, MAP_PRIVATE, 3, 2 * PAGE_SIZE)" in board.session.code()
+
+
+def test_anonymous_memory_needs_no_file() -> None:
+    board = workbench()
+    board.file.value = -1
+    board.map.click()
+    assert board.session.processes["p1"].maps()[0].path == "/dev/zero (deleted)"  # shared anonymous memory
+    assert "MAP_SHARED | MAP_ANONYMOUS)" in board.session.code()
+
+
+def test_areas_split_and_merge_under_the_controls() -> None:
+    board = mapped()
+    board.start.value, board.rights.value = "a+1", "PROT_READ"
+    board.protect.click()
+    assert perms(board) == [("rw-s", 1), ("r--s", 1), ("rw-s", 2)]
+    assert len(board.stage.children) == 6
+    board.rights.value = "PROT_READ | PROT_WRITE"
+    board.protect.click()
+    assert perms(board) == [("rw-s", 4)]
+    board.start.value, board.count.value = "a", 2
+    board.unmap.click()
+    assert perms(board) == [("rw-s", 2)]
+
+
+def test_a_click_on_a_page_loads_or_stores() -> None:
+    board = mapped()
+    page(board, 0)
+    button = next(iter(board.buttons.values()))[1]
+    assert button.description.startswith("0 F r")
+    assert button.layout.border == "2px solid"
+    board.kind.value = "store"
+    page(board, 0)
+    assert button.description == "0 F rw"
+    assert "p1.load(a)" in board.session.code()
+    assert 'p1.store(a, b"x")' in board.session.code()
+
+
+def test_a_signal_is_an_answer_and_the_session_goes_on() -> None:
+    board = workbench()
+    board.prot.value = "PROT_READ"
+    board.map.click()
+    board.kind.value = "store"
+    page(board, 0)
+    assert "<b>SIGSEGV, SEGV_ACCERR" in board.said.value
+    board.kind.value = "load"
+    page(board, 0)
+    assert "SIGSEGV" not in board.said.value
+
+
+def test_an_error_is_an_answer() -> None:
+    board = mapped()
+    board.pages.value = 0
+    board.map.click()
+    assert "EINVAL: length is 0" in board.said.value
+    assert list(board.session.names) == ["a"]
+
+
+def test_what_is_no_address_is_said_and_makes_no_call() -> None:
+    board = mapped()
+    before = board.session.code()
+    board.start.value = "zz+1"
+    board.unmap.click()
+    assert "known: a" in board.said.value
+    assert board.session.code() == before
+
+
+def test_a_child_has_pages_of_its_own() -> None:
+    board = workbench()
+    board.file.value = -1
+    board.flags.value = "MAP_PRIVATE"
+    board.map.click()
+    board.kind.value = "store"
+    page(board, 0)
+    board.forked.click()
+    board.who.value = "p2"
+    page(board, 0)
+    frames = {p.mm.pgd.get_pte(board.session.names["a"]) >> 12 for p in board.session.processes.values()}
+    assert len(frames) == 2
+
+
+def test_pulling_the_plug_shows_what_is_left() -> None:
+    board = mapped()
+    board.kind.value = "store"
+    page(board, 0)
+    board.sync.click()
+    page(board, 1)
+    board.view.value = "time"
+    board.plug.click()
+    assert "takes the latest stores to 1 page" in board.said.value
+    assert "base64" in board.picture.value
+    assert board.session.kernel.disk_bytes("data.bin")[: PAGE_SIZE + 1] == b"x" + bytes(PAGE_SIZE)
+    assert board.session.processes["p1"].maps() == []
+    board.map.click()  # the new kernel's process has the file open again
+    assert perms(board) == [("rw-s", 4)]
+
+
+def test_time_passes_and_the_flusher_writes() -> None:
+    board = mapped()
+    board.kind.value = "store"
+    page(board, 0)
+    board.seconds.value = 40
+    board.passed.click()
+    assert board.session.kernel.disk_bytes("data.bin")[:1] == b"x"
+
+
+def test_advice_is_a_call_too() -> None:
+    board = mapped()
+    page(board, 0)
+    board.advice.value = "MADV_DONTNEED"
+    board.advise.click()
+    assert next(iter(board.buttons.values()))[1].description == "0"
+
+
+@pytest.mark.parametrize("view", ["areas", "linked", "time"])
+def test_every_view_is_a_picture_or_says_why_not(view: str) -> None:
+    board = workbench()
+    board.view.value = view
+    assert board.picture.value
+    board.map.click()
+    board.kind.value = "store"
+    page(board, 2)
+    assert "base64" in board.picture.value
+
+
+def test_the_code_makes_the_same_session_again() -> None:
+    board = mapped()
+    board.kind.value = "store"
+    page(board, 1)
+    board.hint.value, board.file.value, board.flags.value = "a+9", -1, "MAP_PRIVATE | MAP_FIXED"
+    board.map.click()
+    page(board, 5)
+    board.forked.click()
+    board.start.value = "b"
+    board.unmap.click()
+    board.session.touch("p1", board.session.names["b"], "load")
+    board.passed.click()
+    assert records_of(replay(board.session.code())) == records_of(board.session.kernel)
+
+
+def test_the_shown_setup_is_the_real_one() -> None:
+    assert records_of(replay(BENCH)) == records_of(bench()[0])
+
+
+def setup() -> tuple[Kernel, Process]:
+    """A machine for a task: two pages of anonymous memory would be too easy; a file of one page."""
+    kernel = Kernel()
+    kernel.create_file("one.bin", bytes(PAGE_SIZE))
+    p = kernel.spawn()
+    p.open("one.bin")
+    return kernel, p
+
+
+def two_areas(_kernel: Kernel, p: Process) -> bool:
+    """The task: two areas."""
+    return len(p.maps()) == 2
+
+
+def test_a_task_ends_when_it_is_reached() -> None:
+    board = workbench(setup, task="make two areas", goal=two_areas, calls=3)
+    assert repr(board) == "workbench('make two areas')"
+    board.prot.value = "PROT_READ"
+    board.map.click()
+    assert "2 of 3 calls left" in board.said.value
+    board.flags.value = "MAP_PRIVATE"
+    board.map.click()
+    assert "Reached</b> in 2 calls" in board.said.value
+    board.map.click()
+    assert "This round is over" in board.said.value
+    board.again.click()
+    assert board.session.lines == []
+    assert board.made == 0
+
+
+def test_a_task_ends_when_its_calls_are_used_up() -> None:
+    board = workbench(setup, task="make two areas", goal=two_areas, calls=1)
+    board.map.click()
+    assert "used up" in board.said.value
+
+
+def test_a_task_that_is_done_before_it_begins_is_refused() -> None:
+    with pytest.raises(ValueError, match="done before it begins"):
+        workbench(setup, task="nothing", goal=lambda _kernel, p: not p.maps(), calls=1)
+
+
+def test_the_twin_is_the_picture_that_it_begins_with() -> None:
+    check(workbench_twin())
+    assert "no area" in repr(workbench_twin())
+
+
+def test_addresses_are_written_from_the_nearest_name() -> None:
+    session = Session(bench, BENCH)
+    session.mmap("p1", "0x100000", 4, "PROT_READ", "MAP_PRIVATE", -1, 0)
+    session.mmap("p1", "a + 8", 1, "PROT_READ", "MAP_PRIVATE", -1, 0)
+    assert session.where(0x103000) == "a + 3 * PAGE_SIZE"
+    assert session.where(0x109000) == "b + 1 * PAGE_SIZE"
+    assert session.where(0x5000) == "0x5000"
+    assert session.address("b+1") == 0x109000
