@@ -14,19 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mmaplab.constants import (
-    MADV_DONTNEED,
-    MAP_ANONYMOUS,
-    MAP_FIXED,
-    MAP_PRIVATE,
-    MAP_SHARED,
-    MS_ASYNC,
-    MS_SYNC,
-    O_RDWR,
-    PAGE_SIZE,
-    PROT_READ,
-    PROT_WRITE,
-)
+from mmaplab.constants import PAGE_SIZE, Madv, Map, Ms, Open, Prot
 from mmaplab.experiments import like
 from mmaplab.interface import FatalSignal, Process, Program
 from mmaplab.lab import NotAvailable
@@ -35,7 +23,7 @@ from mmaplab.real.probe import measured
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.twin import Comparison, twin
 
-RW, OURS = PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
+RW, OURS = Prot.PROT_READ | Prot.PROT_WRITE, Map.MAP_PRIVATE | Map.MAP_ANONYMOUS
 FILES = {"book": b"".join(n.to_bytes(8, "little") * 512 for n in range(48))}
 """The file that every program finds, cached in single pages."""
 
@@ -43,11 +31,11 @@ FILES = {"book": b"".join(n.to_bytes(8, "little") * 512 for n in range(48))}
 def placing(p: Process) -> None:
     """Areas are placed, cut, joined and replaced."""
     a = p.mmap(0, 4 * PAGE_SIZE, RW, OURS)
-    b = p.mmap(0, 2 * PAGE_SIZE, PROT_READ, OURS)
+    b = p.mmap(0, 2 * PAGE_SIZE, Prot.PROT_READ, OURS)
     p.munmap(a + PAGE_SIZE, PAGE_SIZE)
     p.mmap(0, PAGE_SIZE, RW, OURS)
     p.mprotect(b, PAGE_SIZE, RW)
-    p.mmap(b, PAGE_SIZE, PROT_READ, OURS | MAP_FIXED)
+    p.mmap(b, PAGE_SIZE, Prot.PROT_READ, OURS | Map.MAP_FIXED)
     p.mmap(0, 8 * PAGE_SIZE, RW, OURS)
 
 
@@ -59,55 +47,65 @@ def finding(p: Process) -> None:
         with suppress(FatalSignal):
             p.load(a + at)
     with suppress(OSError):
-        p.mprotect(a, 3 * PAGE_SIZE, PROT_READ)
+        p.mprotect(a, 3 * PAGE_SIZE, Prot.PROT_READ)
 
 
 def windows(p: Process) -> None:
     """Loads of a cached file at several places: which pages does a fault map?"""
     fd = p.open("book")
-    a = p.mmap(0, 40 * PAGE_SIZE, PROT_READ, MAP_SHARED, fd, 3 * PAGE_SIZE)
+    a = p.mmap(0, 40 * PAGE_SIZE, Prot.PROT_READ, Map.MAP_SHARED, fd, 3 * PAGE_SIZE)
     for page in (20, 0, 39, 15, 16, 31):
         p.load(a + page * PAGE_SIZE, 8)
 
 
 def copying(p: Process) -> None:
     """Stores into private pages, a fork, and stores of both sides."""
-    v = p.mmap(0, 4 * PAGE_SIZE, RW, MAP_PRIVATE, p.open("book"))
+    v = p.mmap(0, 4 * PAGE_SIZE, RW, Map.MAP_PRIVATE, p.open("book"))
     m = p.mmap(0, 4 * PAGE_SIZE, RW, OURS)
-    p.load(v), p.load(m)
-    p.store(v, b"x"), p.store(m, b"y"), p.store(v + 2 * PAGE_SIZE, b"z")
+    p.load(v)
+    p.load(m)
+    p.store(v, b"x")
+    p.store(m, b"y")
+    p.store(v + 2 * PAGE_SIZE, b"z")
     child = p.fork()
-    child.store(v, b"c"), p.store(v, b"p"), p.store(m, b"q")
-    child.load(m, 2), p.load(v, 2)
+    child.store(v, b"c")
+    p.store(v, b"p")
+    p.store(m, b"q")
+    child.load(m, 2)
+    p.load(v, 2)
     child.exit()
 
 
 def throwing_away(p: Process) -> None:
     """Pages are given back, and come again."""
-    fd = p.open("book", O_RDWR)
-    v = p.mmap(0, 20 * PAGE_SIZE, RW, MAP_PRIVATE, fd)
-    p.load(v + 5 * PAGE_SIZE), p.store(v + 6 * PAGE_SIZE, b"mine")
-    p.madvise(v + 5 * PAGE_SIZE, 2 * PAGE_SIZE, MADV_DONTNEED)
-    p.load(v + 6 * PAGE_SIZE, 4), p.munmap(v, 7 * PAGE_SIZE), p.load(v + 8 * PAGE_SIZE)
+    fd = p.open("book", Open.O_RDWR)
+    v = p.mmap(0, 20 * PAGE_SIZE, RW, Map.MAP_PRIVATE, fd)
+    p.load(v + 5 * PAGE_SIZE)
+    p.store(v + 6 * PAGE_SIZE, b"mine")
+    p.madvise(v + 5 * PAGE_SIZE, 2 * PAGE_SIZE, Madv.MADV_DONTNEED)
+    p.load(v + 6 * PAGE_SIZE, 4)
+    p.munmap(v, 7 * PAGE_SIZE)
+    p.load(v + 8 * PAGE_SIZE)
     with suppress(FatalSignal):
         p.load(v + 6 * PAGE_SIZE)
 
 
 def writing_back(p: Process) -> None:
     """Stores into shared pages, and calls of msync of both kinds."""
-    a = p.mmap(0, 4 * PAGE_SIZE, RW, MAP_SHARED, p.open("book", O_RDWR))
-    for flags in (MS_ASYNC, MS_SYNC):
-        p.store(a, b"s"), p.store(a + PAGE_SIZE, b"t")
+    a = p.mmap(0, 4 * PAGE_SIZE, RW, Map.MAP_SHARED, p.open("book", Open.O_RDWR))
+    for flags in (Ms.MS_ASYNC, Ms.MS_SYNC):
+        p.store(a, b"s")
+        p.store(a + PAGE_SIZE, b"t")
         p.msync(a, PAGE_SIZE, flags)
     p.store(a, b"u")
     with suppress(OSError):
-        p.msync(a, 5 * PAGE_SIZE, MS_SYNC)
+        p.msync(a, 5 * PAGE_SIZE, Ms.MS_SYNC)
 
 
 def ending(p: Process) -> None:
     """A file that grows and is cut off under its mapping."""
-    fd = p.open("book", O_RDWR)
-    a = p.mmap(0, 50 * PAGE_SIZE, RW, MAP_SHARED, fd)
+    fd = p.open("book", Open.O_RDWR)
+    a = p.mmap(0, 50 * PAGE_SIZE, RW, Map.MAP_SHARED, fd)
     for length in (49 * PAGE_SIZE, 10 * PAGE_SIZE, 10 * PAGE_SIZE + 100):
         p.ftruncate(fd, length)
         for page in (9, 10, 11, 48):

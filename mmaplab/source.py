@@ -16,6 +16,12 @@ from typing import Any
 import mmaplab.sim
 
 
+def shown_path(path: Path) -> str:
+    """Return a file of the package from `mmaplab` on, whatever folder it is installed in; another file by its name."""
+    package = Path(mmaplab.sim.__file__).parents[1]
+    return f"mmaplab/{path.relative_to(package).as_posix()}" if path.is_relative_to(package) else path.name
+
+
 class Source:
     """The text of one function, with its file and its line numbers."""
 
@@ -23,7 +29,7 @@ class Source:
         lines, self.first = inspect.getsourcelines(function)
         self.lines = [line.rstrip("\n") for line in lines]
         path = Path(inspect.getsourcefile(function) or "")
-        self.file = "/".join(path.parts[-3:])
+        self.file = shown_path(path)
 
     def __repr__(self) -> str:
         numbered = (f"{number:4} {line}".rstrip() for number, line in enumerate(self.lines, self.first))
