@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import io
 import json
+import linecache
 import os
 import re
 import subprocess
@@ -71,7 +72,7 @@ def outcomes(path: Path) -> Outcomes:
             continue
         source = "".join(cell["source"])
         keys = re.findall(r"C\d\d", str(cell["metadata"].get("mmaplab", {}).get("claim", "")))
-        outcome = _run(source, names, str(path))
+        outcome = _run(source, names, f"<{path.stem} {cell['id']}>")
         for key in keys:
             worst = found[key][where(cell)]
             if not worst.startswith("fails"):
@@ -81,11 +82,12 @@ def outcomes(path: Path) -> Outcomes:
     return found
 
 
-def _run(source: str, names: dict[str, Any], path: str) -> str:
-    """Run one cell; returns '' or 'fails: ...'."""
+def _run(source: str, names: dict[str, Any], name: str) -> str:
+    """Run one cell; returns '' or 'fails: ...'. `name` stands for its file, so that its functions can be shown."""
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(source, path, "exec"), names)
+            exec(compile(source, name, "exec"), names)
     except Exception as error:
         said = str(error).splitlines()[:1]
         return f"fails: {type(error).__name__} {' '.join(said)}".strip()

@@ -20,7 +20,11 @@ class Freedom:
 
 FREEDOMS = (
     Freedom("process numbers", "each kernel numbers its own processes; only that fork returned one is compared"),
-    Freedom("inode numbers", "each file system numbers its own inodes; compared is which descriptors share one"),
+    Freedom(
+        "inode numbers",
+        "each file system numbers its own inodes, and ext4 gives the number of a file that is gone to the next one; "
+        "compared is that descriptors of one file show one number",
+    ),
     Freedom("the directory in a path of maps()", "the live kernel's files are in a private directory of the host"),
     Freedom(
         "addresses, areas and faults of the Python worker",

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 from mmaplab.calls import LAYOUT_CALLS, Call, Name, Outcome, call_text, outcome_text, perform
 from mmaplab.explain import both_maps_text, both_tables_text, count_text, events_text
 from mmaplab.freedoms import RACY_PAGES, alike, comparable, outcome_key
-from mmaplab.interface import FaultCounts, Kernel, MapsEntry, Process
+from mmaplab.interface import FaultCounts, Kernel, MapsEntry, Process, Stat
 from mmaplab.program import fault_counts
 
 # ---------------------------------------------------------------- the two sides
@@ -138,6 +138,8 @@ class Lockstep:
         """The first difference, or None."""
         self.racy: list[tuple[int, int]] = []
         """Ranges of addresses near major faults: see FREEDOMS."""
+        self.inodes: dict[int, int] = {}
+        """The live inode number of each simulated one; the live file system gives numbers again (FREEDOMS)."""
         self.parted: list[tuple[int, int]] = []
         """Those of them in which the live kernel has had such a minor fault more, and mapped its neighbours."""
         self.cold = False
@@ -195,6 +197,9 @@ class Lockstep:
         ours, theirs = predicted.value, happened.value
         if isinstance(ours, FaultCounts) and isinstance(theirs, FaultCounts) and self.racy:
             return ours.major == theirs.major and (ours.minor <= theirs.minor or bool(self.parted))
+        if isinstance(ours, Stat) and isinstance(theirs, Stat):
+            same_file = self.inodes.setdefault(ours.st_ino, theirs.st_ino) == theirs.st_ino
+            return ours.st_size == theirs.st_size and same_file
         return outcome_key(predicted, self.sim.inodes) == outcome_key(happened, self.real.inodes)
 
     def same_faults(self, call: Call, predicted: FaultCounts | None, happened: FaultCounts | None) -> bool:

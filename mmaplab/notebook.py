@@ -70,7 +70,7 @@ from mmaplab.widgets.live import live_walk
 from mmaplab.widgets.live_books import live_copies, live_pages
 from mmaplab.widgets.play import play
 from mmaplab.widgets.player import player
-from mmaplab.widgets.predict import compare, predict
+from mmaplab.widgets.predict import compare, compare_pages, predict, predict_pages
 from mmaplab.widgets.progress import progress, progress_table
 from mmaplab.widgets.questions import ask
 from mmaplab.widgets.quiz import quiz, quiz_variant
@@ -101,6 +101,7 @@ __all__ = [
     "check_slot",
     "cold_touch",
     "compare",
+    "compare_pages",
     "copies_of_one_store",
     "copies_question",
     "count_areas",
@@ -147,6 +148,7 @@ __all__ = [
     "play",
     "player",
     "predict",
+    "predict_pages",
     "predict_places",
     "progress",
     "progress_table",

@@ -126,7 +126,7 @@ TOWERS = {
         floors=(
             "views views.theme views.scene",
             "views.svg views.words",
-            "views.shapes views.steps views.curves",
+            "views.shapes views.steps views.curves views.guess",
             "views.columns views.coursemap views.plots",
             "views.rows views.strip views.writeback",
             "views.bill views.cache views.frames views.space views.tables views.timeline views.twinview",

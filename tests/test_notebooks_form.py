@@ -19,11 +19,12 @@ import pytest
 from mmaplab.course import chapters, claims
 
 ROOT = Path(__file__).parent.parent
-CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+OTHERS = sorted(set((ROOT / "notebooks").glob("*.ipynb")) - set(CHAPTERS))
 NUMBERED = [path for path in CHAPTERS if not path.name.startswith("00_")]
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
 MASTERS = sorted((ROOT / "solutions").glob("*.ipynb"))
-ALL = [*CHAPTERS, *EXERCISES, *MASTERS]
+ALL = [*CHAPTERS, *OTHERS, *EXERCISES, *MASTERS]
 
 CLAIMS: dict[str, list[str]] = {}
 for _claim in claims().values():

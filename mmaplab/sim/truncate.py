@@ -47,8 +47,9 @@ def truncate_pagecache(inode: Inode, length: int, now: float) -> None:
     """Take everything beyond `length` out of page tables and page cache. Linux: truncate_pagecache, mm/truncate.c."""
     first = (length + PAGE_SIZE - 1) >> PAGE_SHIFT
     unmap_mapping_range(inode.i_mapping, first)
-    for folio in inode.i_mapping.folios(first):
-        truncate_folio(inode, folio, first, length >> PAGE_SHIFT)
+    for folio in inode.i_mapping.folios(length >> PAGE_SHIFT):
+        if folio.index >= first or len(folio.pages) > 1:
+            truncate_folio(inode, folio, first, length >> PAGE_SHIFT)
     if not inode.i_sb.on_disk:
         _shmem_zero_partial(inode, length, now)
 
@@ -163,14 +164,13 @@ def ext4_block_truncate_page(inode: Inode, length: int, now: float, most: int = 
 
 
 def punch_hole(inode: Inode, first: int, end: int) -> None:
-    """Make file pages [first, end) a hole: nothing cached, nothing mapped, nothing on the disk.
+    """Make file pages [first, end) a hole: nothing cached, nothing mapped but private copies, nothing on the disk.
 
     Linux: vfs_fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), truncate_pagecache_range.
     """
-    unmap_mapping_range(inode.i_mapping, first, end)
     for folio in inode.i_mapping.folios(first, end - 1):
+        try_to_unmap(folio)
         if folio.index < first or folio.end > end:
-            try_to_unmap(folio)
             split_folio(folio, first if folio.index < first else end)
     for folio in inode.i_mapping.folios(first, end - 1):
         folio_clear_dirty(folio)

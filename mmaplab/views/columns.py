@@ -18,6 +18,8 @@ GAP = 40
 """The width of a torn gap, with room for its count."""
 RUNS_KEPT = 12
 """Runs drawn at most in one group; the rest becomes one gap of mixed pages."""
+WHOLE = 16
+"""The `keep` to begin with; at it, a group of fewer pages is drawn in full, however many runs it has."""
 LEAST = 2 - RUNS_KEPT
 """The `keep` below which nothing more can be left out."""
 
@@ -49,6 +51,8 @@ def elide(runs: Sequence[tuple[int, int]], keep: int, near: Collection[int] = ()
 
     Below 3, ever fewer runs are drawn, the rest are gaps; runs with the pages `near` go last. At LEAST all is one gap.
     """
+    if keep >= WHOLE and sum(npages for _, npages in runs) < WHOLE:
+        return [Column(first + i) for first, npages in runs for i in range(npages)]
     most = RUNS_KEPT if keep >= 3 else max(0, RUNS_KEPT + keep - 2)
     drawn = _chosen(runs, most, near)
     columns: list[Column] = []
@@ -81,7 +85,7 @@ def columns_of(states: Sequence[object], room: float, low: int = 0) -> list[Colu
         n = len(list(alike))
         runs.append((first, n))
         first += n
-    keep = 16
+    keep = WHOLE
     while True:
         columns = elide(runs, keep)
         if sum(column.width for column in columns) <= room or keep <= LEAST:

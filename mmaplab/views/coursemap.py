@@ -1,9 +1,9 @@
 """The map of the machine: the same figure at the beginning of each chapter, with today's rooms in focus.
 
-    course_map("page table", "page cache")
+course_map("page table", "page cache")
 
-    processor --looks up--> page table --maps--> page cache, private memory <--fills-- disk
-        areas say what may be there; read and write are the other road
+processor --looks up--> page table --maps--> page cache, private memory <--fills-- disk
+    areas say what may be there; read and write are the other road
 """
 
 from __future__ import annotations

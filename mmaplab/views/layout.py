@@ -18,17 +18,19 @@ from itertools import pairwise
 from mmaplab.constants import PAGE_SHIFT
 from mmaplab.pte import pte_pfn
 from mmaplab.sim import events as ev
-from mmaplab.views.columns import LEAST, Column, elide
+from mmaplab.views.columns import LEAST, WHOLE, Column, elide
 from mmaplab.views.scene import Area, Scene, Space
 from mmaplab.views.steps import Step
 from mmaplab.views.theme import MARGIN, WIDTH, text_width
+from mmaplab.views.words import plural
 
 LEFT = 142
 """Where the columns begin; the lanes' names stand to the left of it."""
 BETWEEN = 22
 """The space between two groups."""
-MOST_PROCESSES = 2
+MOST_PROCESSES = 3
 MOST_GROUPS = 4
+"""What is drawn at most; what is left out is said in a note."""
 
 
 @dataclass
@@ -79,6 +81,8 @@ class Layout:
     slots: dict[tuple[str, int], list[int]]
     disk: bool
     buffer: bool
+    note: str = ""
+    """What is left out, in words; empty where nothing is."""
 
     def group_of(self, area: Area) -> Group | None:
         """Return the group whose columns show an area's pages."""
@@ -114,8 +118,10 @@ def layout(steps: Sequence[Step]) -> Layout:
     if not steps:
         raise ValueError("there is nothing to draw: the trace holds no step")
     scenes = [steps[0].before, *(step.scene for step in steps)]
-    processes = _processes(steps)
-    groups = _groups(steps, scenes, [mm for _, mm in processes])
+    acting = _processes(steps)
+    processes = _first(acting)
+    found = _groups(steps, scenes, [mm for _, mm in processes])
+    groups = _ordered(_lately(found, steps)[:MOST_GROUPS], scenes, [mm for _, mm in processes])
     for group in groups:
         for pid, mm in processes:
             seen = (a for s in scenes if mm in s.spaces for a in s.spaces[mm].sorted_areas() if _shows(group, a))
@@ -130,11 +136,27 @@ def layout(steps: Sequence[Step]) -> Layout:
         _slots(scenes, groups, processes),
         disk=any(file is not None and file.fs != "tmpfs" for file in files),
         buffer=inside and bool(hops & {"copy_to_user", "copy_from_user"}),
+        note=_note(len(acting) - len(processes), len(found) - len(groups)),
     )
 
 
-def _processes(steps: Sequence[Step]) -> list[tuple[int, int]]:
-    """Return (pid, mm) of the processes that the steps are about: those that act or whose areas or entries change."""
+def _note(processes: int, groups: int) -> str:
+    """Return what is left out, in words."""
+    left = [plural(processes, "process")] if processes else []
+    left += [f"{plural(groups, 'group')} of pages"] if groups else []
+    return f"Not drawn for want of room: {' and '.join(left)}." if left else ""
+
+
+def _first(acting: dict[int, int]) -> list[tuple[int, int]]:
+    """Return the processes to draw: those that act last."""
+    return sorted(list(acting.items())[-MOST_PROCESSES:])
+
+
+def _processes(steps: Sequence[Step]) -> dict[int, int]:
+    """Return pid and mm of the processes that the steps are about: those that act or whose areas or entries change.
+
+    They stand in the order in which they act for the last time; before them those that only share a frame.
+    """
     acting: dict[int, int] = {}
     for step in steps:
         for event in (*step.before.running, *step.events):
@@ -142,21 +164,24 @@ def _processes(steps: Sequence[Step]) -> list[tuple[int, int]]:
             for scene in (step.before, step.scene):
                 known = scene.spaces.get(mm) or scene.space_of(pid)
                 if known:
+                    acting.pop(known.pid, None)
                     acting[known.pid] = known.mm
-    _sharers(steps, acting)
+    acting = _sharers(steps) | acting
     if not acting:
         scene = steps[-1].scene
         acting = {scene.spaces[mm].pid: mm for mm in scene.processes.values()}
-    return sorted(acting.items())[:MOST_PROCESSES]
+    return acting
 
 
-def _sharers(steps: Sequence[Step], acting: dict[int, int]) -> None:
-    """Add the processes that map a frame from which a private copy is made."""
+def _sharers(steps: Sequence[Step]) -> dict[int, int]:
+    """Return the processes that map a frame from which a private copy is made."""
+    sharing: dict[int, int] = {}
     for step in steps:
         sources = {e.source for e in step.events if isinstance(e, ev.Copy) and e.why == "cow"}
         for space in step.before.spaces.values() if sources else ():
             if space.pid and any(pte_pfn(pte) in sources for pte in space.ptes.values()):
-                acting[space.pid] = space.mm
+                sharing[space.pid] = space.mm
+    return sharing
 
 
 def _shows(group: Group, area: Area) -> bool:
@@ -184,8 +209,13 @@ def _groups(steps: Sequence[Step], scenes: Sequence[Scene], mms: Sequence[int]) 
             last.high = max(last.high, high)
         else:
             groups.append(Group(0, "anonymous", low, high))
-    first = {a.ino: a.start >> PAGE_SHIFT for a, _ in sorted(areas, key=lambda pair: -pair[0].start) if a.ino}
-    groups = _lately(groups, steps)[:MOST_GROUPS]
+    return groups
+
+
+def _ordered(groups: list[Group], scenes: Sequence[Scene], mms: Sequence[int]) -> list[Group]:
+    """Return the groups in the order of their addresses."""
+    areas = [a for s in scenes for mm in mms if mm in s.spaces for a in s.spaces[mm].areas.values()]
+    first = {a.ino: a.start >> PAGE_SHIFT for a in sorted(areas, key=lambda a: -a.start) if a.ino}
     return sorted(groups, key=lambda g: first.get(g.ino, 1 << 60) if g.ino else g.low)
 
 
@@ -227,7 +257,7 @@ def _columns(groups: list[Group], steps: Sequence[Step]) -> None:
     runs = {group.key: _runs(group, steps) for group in groups}
     near = {group.key: _near(group, steps) for group in groups}
     share = (WIDTH - MARGIN - LEFT - BETWEEN * (len(groups) - 1)) / max(1, len(groups))
-    keep = {group.key: 16 for group in groups}
+    keep = {group.key: WHOLE for group in groups}
     while True:
         x = float(LEFT)
         for group in groups:

@@ -78,10 +78,12 @@ def picture(step: Step, plan: Layout, number: int = 0, total: int = 0) -> Svg:
     head, top = header(step, number, total)
     parts = board(step, plan, top)
     foot = footer(step, parts.bottom)
+    if plan.note:
+        foot.append(text(MARGIN, parts.bottom + 38, plan.note, "s"))
     drawn = [svg for layer in LAYERS for svg in parts.parts[layer].values()]
     title = f"Step {number} of {total}" if number else "What happened"
     form = text_form(step, plan, number, total)
-    return Svg(parts.bottom + 32, title, step.sentence, form, (*head, *drawn, *foot))
+    return Svg(parts.bottom + (50 if plan.note else 32), title, step.sentence, form, (*head, *drawn, *foot))
 
 
 def board(step: Step, plan: Layout, top: float = 0) -> Board:
@@ -154,6 +156,7 @@ def text_form(step: Step, plan: Layout, number: int = 0, total: int = 0) -> str:
         size = ledger.copies(step.records)[why]
         arrows = words.plural(n, "thick arrow")
         lines.append(f"{arrows}: {size:,} bytes, {ledger.HOP_WORDS[why]}, by the {HOPS[why]}")
+    lines += [plan.note] if plan.note else []
     return "\n".join([*lines, f"so far in this {span_name(step)}: {totals(step)}"])
 
 

@@ -76,6 +76,7 @@ RULES = {
     ".l": "font-size:14px;font-weight:600",
     ".on": "fill:{INK}",
     ".onblue": "fill:{WHITE}",
+    ".mark": "fill:{paper}",
     ".alarm": "fill:{alarm};font-weight:700",
     ".youtext": "fill:{you_text};font-weight:600",
     ".mid": "text-anchor:middle",

@@ -42,7 +42,7 @@ def timeline(source: object, path: str | None = None, power: float | None = None
     for index in pages:
         parts += _row(story, moments, index, y)
         y += ROW
-    parts += _clock(story, moments, y) + _failure(story, y)
+    parts += _clock(story, moments, y) + _failure(story, _end(moments), y)
     notes = _notes(story, pages, moments)
     parts += [text(MARGIN, y + 44 + 18 * i, words, "s") for i, words in enumerate(notes)]
     return Svg(y + 40 + 18 * len(notes), title, said(story), _text(story, pages, moments, notes), tuple(parts))
@@ -62,17 +62,21 @@ def said(story: History) -> str:
 
 def _lost(story: History, index: int) -> bool:
     """Does the disk not hold the latest stores to a page?"""
+    return story.after_failure(index) != _latest(story, index)
+
+
+def _latest(story: History, index: int) -> int:
+    """Return the version that a load would see."""
     page = story.last()[index]
-    latest = page.disk if page.memory is None else page.memory
-    return story.after_failure(index) != (latest or 0)
+    return (page.disk if page.memory is None else page.memory) or 0
 
 
 def _left(story: History, index: int) -> tuple[str, str]:
     """Return what a power failure leaves of a page: as two lines."""
     left = story.after_failure(index)
     if left is None:
-        return ("no such file" if story.file.durable_size is None else "not in the file"), "lost"
-    return f"v{left} is left", "lost" if _lost(story, index) else "all kept"
+        return ("no such file" if story.file.durable_size is None else "not in the file"), "all is lost"
+    return f"v{left} is left", f"v{_latest(story, index)} is lost" if _lost(story, index) else "all kept"
 
 
 # ---------------------------------------------------------------- drawing it
@@ -82,6 +86,11 @@ def _columns(moments: Sequence[Moment]) -> list[tuple[float, float]]:
     """Return the left edge and the width of each moment's column."""
     width = min(96.0, (RIGHT - LEFT) / max(len(moments), 1))
     return [(LEFT + i * width, width) for i in range(len(moments))]
+
+
+def _end(moments: Sequence[Moment]) -> float:
+    """Return the right edge of the last column."""
+    return sum(_columns(moments)[-1]) if moments else float(LEFT)
 
 
 def _heads(story: History, moments: Sequence[Moment]) -> list[str]:
@@ -109,8 +118,9 @@ def _row(story: History, moments: Sequence[Moment], index: int, y: float) -> lis
         if page.written:
             parts.append(_write_back(x + width / 2, y))
     first, second = _left(story, index)
-    parts.append(text(RIGHT + 30, y + BAND + ARROW + 4, first, "b"))
-    parts.append(text(RIGHT + 30, y + BAND + ARROW + 20, second, "alarm" if second == "lost" else "s"))
+    after = _end(moments) + 30
+    parts.append(text(after, y + BAND + ARROW + 4, first, "b"))
+    parts.append(text(after, y + BAND + ARROW + 20, second, "alarm" if "lost" in second else "s"))
     return parts
 
 
@@ -157,7 +167,7 @@ def _write_back(x: float, y: float) -> str:
 
 def _clock(story: History, moments: Sequence[Moment], y: float) -> list[str]:
     """Return the axis: a time where it changes, a tear where time has passed without anything to draw."""
-    parts = [line(LEFT, y, RIGHT + 10, y), text(MARGIN, y + 17, "since boot", "s")]
+    parts = [line(LEFT, y, _end(moments) + 10, y), text(MARGIN, y + 17, "since boot", "s")]
     columns = _columns(moments)
     for i, ((x, width), moment) in enumerate(zip(columns, moments, strict=True)):
         if i == 0 or moments[i - 1].now != moment.now:
@@ -168,13 +178,13 @@ def _clock(story: History, moments: Sequence[Moment], y: float) -> list[str]:
     return parts
 
 
-def _failure(story: History, y: float) -> list[str]:
+def _failure(story: History, end: float, y: float) -> list[str]:
     """Return the line at which the power fails, with its word and its time."""
     return [
-        path(f"M{RIGHT + 14},{TOP - 8}V{y}", "ring"),
-        shapes.zigzag(RIGHT + 14, TOP - 22),
-        text(RIGHT + 30, TOP - 24, "power failure", "alarm"),
-        text(RIGHT + 30, TOP - 10, f"at {story.now:g} s", "s"),
+        path(f"M{end + 14},{TOP - 8}V{y}", "ring"),
+        shapes.zigzag(end + 14, TOP - 22),
+        text(end + 30, TOP - 24, "power failure", "alarm"),
+        text(end + 30, TOP - 10, f"at {story.now:g} s", "s"),
     ]
 
 

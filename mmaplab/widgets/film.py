@@ -51,13 +51,14 @@ def film(steps: list[Step]) -> Film:
         "parts": list(parts),
         "objects": [[LAYERS.index(layer), name] for layer, name in objects],
         "steps": [
-            _step(step, frame, before) for step, frame, before in zip(steps, frames, [{}, *frames], strict=False)
+            _step(step, plan.note, frame, before)
+            for step, frame, before in zip(steps, frames, [{}, *frames], strict=False)
         ],
     }
     return Film(steps, plan, json.dumps(data, separators=(",", ":")))
 
 
-def _step(step: Step, frame: dict[int, int], before: dict[int, int]) -> dict[str, object]:
+def _step(step: Step, note: str, frame: dict[int, int], before: dict[int, int]) -> dict[str, object]:
     changes: list[int] = []
     for thing in sorted(frame.keys() | before.keys()):
         if frame.get(thing, -1) != before.get(thing, -1):
@@ -65,7 +66,7 @@ def _step(step: Step, frame: dict[int, int], before: dict[int, int]) -> dict[str
     return {
         "say": step.sentence,
         "in": step.context,
-        "sum": f"so far in this {span_name(step)}: {totals(step)}",
+        "sum": f"so far in this {span_name(step)}: {totals(step)}" + (f" · {note.rstrip('.')}" if note else ""),
         "kinds": step.kinds,
         "set": changes,
     }

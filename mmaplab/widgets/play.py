@@ -106,6 +106,7 @@ class Play(ipywidgets.VBox):  # type: ignore[misc]
                 button.description = f"{page} {pte_text(pte)}" if pte_present(pte) else f"{page}"
                 button.tooltip = f"page {page}: " + (f"frame {pte_pfn(pte)}" if pte_present(pte) else "no entry")
                 button.style.button_color = theme.FILE if pte_present(pte) else None
+                button.style.text_color = theme.INK if pte_present(pte) else None
         faults = self.process.faults()
         counted = f"{faults.minor} minor and {faults.major} major faults so far."
         self.said.value = f"<div role='status'>{words} {counted}</div>"

@@ -3,20 +3,28 @@
     predict("minor faults of the loop", 0, 1, 64, key="05-loop")      buttons; a click is kept, and may be changed
     compare("05-loop", p.faults().minor)                              you 64, simulator 1
 
+    predict_pages("which pages are present after a load of page 20?", pages=64, key="05-window")     click pages
+    compare_pages("05-window", pages)                                 a row of pages for you, one for the simulator
+
 The cells after a prediction run whether or not it was answered.
 """
 
 from __future__ import annotations
 
 import html
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import ipywidgets
 
 from mmaplab import notes
 from mmaplab.views import theme
+from mmaplab.views.guess import guessed_pages, runs
 
 Choice = int | float | str
+
+MOST_PAGES = 64
+"""Pages that are shown to be clicked."""
 
 
 class Predict(ipywidgets.VBox):  # type: ignore[misc]
@@ -55,7 +63,9 @@ class Predict(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show(self, guess: Choice | None, kept: bool = True) -> None:
         for button in self.buttons:
-            button.style.button_color = theme.YOU if guess is not None and button.description == shown(guess) else None
+            chosen = guess is not None and button.description == shown(guess)
+            button.style.button_color = theme.YOU if chosen else None
+            button.style.text_color = theme.INK if chosen else None
         if guess is None:
             self.said.value = "Not answered yet. Run the next cell when you are ready."
         else:
@@ -88,8 +98,97 @@ class Comparison:
         if self.guess is None:
             return kernel
         mark = "as you said" if self.guess == self.outcome else "look again at why"
-        you = f"<span style='background:{theme.YOU};padding:0 .4em'>you {html.escape(shown(self.guess))}</span>"
+        style = f"background:{theme.YOU};color:{theme.INK};padding:0 .4em"
+        you = f"<span style='{style}'>you {html.escape(shown(self.guess))}</span>"
         return f"{you} &nbsp; {kernel} &nbsp; {mark}"
+
+
+class PredictPages(ipywidgets.VBox):  # type: ignore[misc]
+    """A question that is answered by clicking pages; every click is kept at once."""
+
+    def __init__(self, question: str, pages: int, key: str) -> None:
+        if not 1 <= pages <= MOST_PAGES:
+            raise ValueError(f"pages is {pages}: give 1 to {MOST_PAGES}")
+        self.question, self.key, self.chosen = question, key, set(guessed(key) or ())
+        title = ipywidgets.HTML(f"<b>Your prediction:</b> {html.escape(question)} Click the pages.")
+        self.buttons = [ipywidgets.Button(layout={"width": "52px", "margin": "1px"}) for _ in range(pages)]
+        self.none = ipywidgets.Button(
+            description="no page", tooltip="say that no page will be", layout={"width": "auto"}
+        )
+        self.said = ipywidgets.HTML()
+        super().__init__([title, ipywidgets.HBox(self.buttons, layout={"flex_flow": "row wrap"}), self.none, self.said])
+        self._show(guessed(key) is not None)
+        for page, button in enumerate(self.buttons):
+            button.on_click(lambda _button, page=page: self.click(page))
+        self.none.on_click(lambda _button: self.clear())
+
+    def __repr__(self) -> str:
+        return f"predict_pages({self.question!r})"
+
+    def click(self, page: int) -> None:
+        """Choose a page, or take it back, and keep the guess."""
+        self.chosen ^= {page}
+        self._keep()
+
+    def clear(self) -> None:
+        """Say that no page will be."""
+        self.chosen.clear()
+        self._keep()
+
+    def _keep(self) -> None:
+        kept = notes.write("predictions", self.key, {"guess": sorted(self.chosen), "question": self.question})
+        self._show(True, kept)
+
+    def _show(self, answered: bool, kept: bool = True) -> None:
+        for page, button in enumerate(self.buttons):
+            chosen = page in self.chosen
+            button.description = f"{page} ✓" if chosen else f"{page}"
+            button.tooltip = f"page {page}, {'' if chosen else 'not '}chosen"
+            button.style.button_color = theme.YOU if chosen else None
+            button.style.text_color = theme.INK if chosen else None
+        lost = "" if kept else " (it could not be kept on disk)"
+        said = f"You said <b>{runs(self.chosen)}</b>{lost}." if answered else "Not answered yet."
+        self.said.value = f"<div role='status'>{said} Run the next cell when you are ready.</div>"
+
+
+def predict_pages(question: str, pages: int = 16, *, key: str) -> PredictPages:
+    """Ask for a prediction that is given by clicking pages; `key` names it in the learner's notes.
+
+    Raises ValueError for more pages than can be shown.
+    """
+    return PredictPages(question, pages, key)
+
+
+def guessed(key: str) -> list[int] | None:
+    """Return the pages that the learner has clicked under a key, or None where nothing was clicked."""
+    guess = notes.read()["predictions"].get(key, {}).get("guess")
+    if not isinstance(guess, list) or not all(type(page) is int for page in guess):
+        return None
+    return guess
+
+
+class PagesComparison:
+    """Pages that were predicted beside those that it came to."""
+
+    def __init__(self, guess: Collection[int] | None, outcome: Collection[int], pages: int, who: str) -> None:
+        self.guess, self.outcome, self.who = guess, outcome, who
+        self.picture = guessed_pages(guess, outcome, pages, who)
+
+    def __repr__(self) -> str:
+        return f"{self.who}: {runs(self.outcome)}"
+
+    def _repr_html_(self) -> str:
+        return self.picture._repr_html_()
+
+
+def compare_pages(key: str, outcome: Sequence[bool], who: str = "simulator") -> PagesComparison:
+    """Show the pages that the learner clicked beside the outcome, which holds for each page whether it is.
+
+    Raises ValueError where there are more pages than can be shown.
+    """
+    if not 1 <= len(outcome) <= MOST_PAGES:
+        raise ValueError(f"the outcome has {len(outcome)} pages: give 1 to {MOST_PAGES}")
+    return PagesComparison(guessed(key), [page for page, is_so in enumerate(outcome) if is_so], len(outcome), who)
 
 
 def compare(key: str, outcome: Choice, who: str = "simulator") -> Comparison:

@@ -40,7 +40,7 @@ MOST_PAGES = 32
 def _field(name: str, tip: str, value: int, low: int = 0) -> ipywidgets.BoundedIntText:
     """Return a labelled box for a number of pages."""
     box = ipywidgets.BoundedIntText(value=value, min=low, max=1 << 20, description=name, tooltip=tip)
-    box.layout.width, box.style.description_width = "130px", "initial"
+    box.layout.width, box.style.description_width = "118px", "initial"
     return box
 
 
@@ -83,11 +83,11 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
         return button
 
     def _mapping(self) -> ipywidgets.HBox:
-        self.hint = ipywidgets.Text(value="0", description="address", layout={"width": "150px"})
+        self.hint = ipywidgets.Text(value="0", description="address", layout={"width": "130px"})
         self.hint.style.description_width = "initial"
         self.pages = _field("pages", "length of the new area", 4)
-        self.prot, self.flags = _choice("rights", PROTS, "250px"), _choice("flags", FLAGS, "240px")
-        self.file = _choice("of", [("anonymous", -1)], "190px")
+        self.prot, self.flags = _choice("rights", PROTS, "232px"), _choice("flags", FLAGS, "176px")
+        self.file = _choice("of", [("anonymous", -1)], "150px")
         self.offset = _field("from page", "the file page that the area begins with", 0)
         self.map = self._button("mmap", "make a new area", self._map)
         return _row("new area", self.file, self.offset, self.pages, self.prot, self.flags, self.hint, self.map)
@@ -108,7 +108,7 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
         self.start = ipywidgets.Text(value="a", description="from", layout={"width": "110px"})
         self.start.style.description_width = "initial"
         self.count = _field("pages", "length of the range", 1)
-        self.rights, self.advice = _choice("rights", PROTS, "250px"), _choice("advice", ADVICE, "200px")
+        self.rights, self.advice = _choice("rights", PROTS, "232px"), _choice("advice", ADVICE, "200px")
         self.unmap = self._button("munmap", "remove the range", lambda: self._on_range("munmap"))
         self.protect = self._button(
             "mprotect", "change the rights of the range", lambda: self._on_range("mprotect", self.rights.value)

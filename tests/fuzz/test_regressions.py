@@ -19,6 +19,7 @@ from mmaplab.constants import (
     MADV_GUARD_REMOVE,
     MADV_PAGEOUT,
     MADV_RANDOM,
+    MADV_REMOVE,
     MADV_WILLNEED,
     MAP_ANONYMOUS,
     MAP_FIXED,
@@ -31,6 +32,7 @@ from mmaplab.constants import (
     MREMAP_DONTUNMAP,
     MREMAP_FIXED,
     MREMAP_MAYMOVE,
+    O_CREAT,
     O_DIRECT,
     O_DIRECTORY,
     O_RDWR,
@@ -460,6 +462,45 @@ def what_open_looks_at_first(p: Process) -> None:
             p.open(path, O_DIRECTORY)
         with suppress(OSError):
             p.open(path, O_TMPFILE)
+
+
+@regression(PAGES_20)
+def remove_leaves_private_copies(p: Process) -> None:
+    """MADV_REMOVE makes a hole in the file; who has stored to a private mapping keeps the copy, unlike ftruncate."""
+    fd = p.open("f0", O_RDWR)
+    p.mmap(ARENA, 0x4000, RW, MAP_SHARED | MAP_FIXED, fd)
+    a = p.mmap(ARENA + 0x8000, 0x4000, RW, MAP_PRIVATE | MAP_FIXED, fd)
+    p.store(a + 0x1000, b"copy")
+    p.madvise(ARENA + 0x1000, 0x2000, MADV_REMOVE)
+    p.mincore(a, 0x4000)
+    p.load(a, 0x4000)
+
+
+@regression({"f0": FileData(73728), "f2": FileData(12288)})
+def an_inode_number_comes_again(p: Process) -> None:
+    """ext4 gives the number of a file that is gone to the next one (FREEDOMS)."""
+    first = p.open("f2", O_RDWR)
+    p.fstat(first)
+    p.unlink("f2")
+    p.close(first)
+    p.fstat(p.open("new", O_RDWR | O_CREAT))
+    p.fstat(p.open("new", O_RDWR))
+
+
+@regression({"f0": FileData(4096)})
+def a_large_folio_is_split_where_its_last_page_is_cut(p: Process) -> None:
+    """Truncate to the middle of a folio's last page takes no page from it, and splits and unmaps it all the same."""
+    fd = p.open("f0", O_RDWR)
+    p.pwrite(fd, b"y" * 0x2000, 0x2000)
+    p.fsync(fd)
+    a = p.mmap(ARENA, 0x8000, RW, MAP_PRIVATE | MAP_FIXED, fd)
+    p.load(a + 0x2000)
+    p.ftruncate(fd, 0x3001)
+    p.load(a + 0x2000)
+    p.load(a + 0x3000)
+    p.ftruncate(fd, 0x2FFF)
+    p.mincore(a, 0x8000)
+    p.load(a + 0x2000)
 
 
 @pytest.mark.live

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from mmaplab import ledger
 from mmaplab.constants import MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ
 from mmaplab.sim import Kernel
+from mmaplab.views.columns import columns_of
 from mmaplab.views.layout import layout
 from mmaplab.views.linked import board, linked
 from mmaplab.views.steps import steps
+from tests.views.drawing import check
 from tests.views.pictures import (
     PROGRAMS,
     bad_access,
@@ -19,6 +23,7 @@ from tests.views.pictures import (
     count,
     fork_and_store,
     fsync_call,
+    labels,
     outside,
     private_store,
     read_call,
@@ -155,3 +160,45 @@ def test_many_pages_and_many_areas_still_fit() -> None:
         picture = linked(kernel, last=last)
         assert not outside(picture)
         assert not collisions(picture)
+
+
+def family(children: int) -> Kernel:
+    """A page that a parent and its children share; then each child stores to it, the last one first."""
+    kernel = private_store()
+    p = kernel.processes[1]
+    made = [p.fork() for _ in range(children)]
+    for child in reversed(made):
+        child.store(p.maps()[-1].start, b"y")
+    return kernel
+
+
+def test_three_processes_are_drawn_and_no_more_are_left_out_in_silence() -> None:
+    small = linked(family(2), last=2)
+    check(small)
+    assert "Not drawn" not in repr(small)
+    assert {"P1 · user", "P2 · user", "P3 · user"} <= {label.words for label in labels(small)}
+    large = linked(family(3), last=3)
+    check(large)
+    assert "Not drawn for want of room: 1 process." in repr(large)
+    assert "Not drawn for want of room: 1 process." in {label.words for label in labels(large)}
+
+
+def test_five_files_are_four_and_a_note() -> None:
+    kernel = Kernel(config())
+    p = kernel.spawn()
+    for name in "abcdef":
+        kernel.create_file(f"{name}.bin", bytes(PAGE_SIZE))
+        a = p.mmap(0, PAGE_SIZE, PROT_READ, MAP_SHARED, p.open(f"{name}.bin"))
+        p.load(a)
+    picture = linked(kernel, last=30)
+    check(picture)
+    assert "Not drawn for want of room: 2 groups of pages." in repr(picture)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_where_there_is_room_no_page_is_left_out(seed: int) -> None:
+    rng = random.Random(seed)
+    pages = rng.randrange(1, 16)
+    columns = columns_of([rng.randrange(3) for _ in range(pages)], 556)
+    assert [column.first for column in columns] == list(range(pages))
+    assert not any(column.is_gap for column in columns)

@@ -50,7 +50,7 @@ written back                                            |flusher
 disk                  v0        v0        v0        v0        v1        v1   v1 is left, all kept
 page 2                v0        v0        v0        v0        v0       v1*
 written back
-disk                  v0        v0        v0        v0        v0        v0   v0 is left, lost
+disk                  v0        v0        v0        v0        v0        v0   v0 is left, v1 is lost
 * dirty; vN: the page after N stores."""
 
 
@@ -76,7 +76,7 @@ def test_an_earlier_power_failure_takes_more() -> None:
     check(picture)
     assert "at 20 s" in repr(picture)
     assert "flusher" not in repr(picture)
-    assert repr(picture).count("lost") == 2  # the second store of page 0, and page 1
+    assert repr(picture).count("is lost") == 2  # the second store of page 0, and page 1
 
 
 def test_a_file_that_the_journal_does_not_know_yet_is_gone() -> None:
@@ -84,7 +84,7 @@ def test_a_file_that_the_journal_does_not_know_yet_is_gone() -> None:
     p = kernel.spawn()
     fd = p.open("new.txt", O_RDWR | O_CREAT)
     p.write(fd, b"hello")
-    assert "no such file, lost" in repr(timeline(kernel))
+    assert "no such file, all is lost" in repr(timeline(kernel))
     assert kernel.power_failure().files.names == {}
     p.fsync(fd)
     picture = timeline(kernel, "new.txt")

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from mmaplab import notes
-from mmaplab.widgets.predict import compare, guess_of, predict
+from mmaplab.views.guess import guessed_pages
+from mmaplab.widgets.predict import compare, compare_pages, guess_of, guessed, predict, predict_pages
 from mmaplab.widgets.quiz import quiz, quiz_variant
+from tests.views.drawing import check
+from tests.views.pictures import count, labels
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +102,59 @@ def test_a_variant_gives_new_numbers_from_its_seed() -> None:
 def test_notes_are_plain_json(home: Path) -> None:
     predict("faults", 4, key="k").guess(4)
     assert json.loads((home / "notes.json").read_text())["predictions"]["k"]["guess"] == 4
+
+
+def test_pages_are_clicked_kept_and_taken_back() -> None:
+    asked = predict_pages("which are present?", pages=20, key="w")
+    assert "Not answered" in asked.said.value
+    for page in (3, 4, 5, 9, 9):
+        asked.buttons[page].click()
+    assert guessed("w") == [3, 4, 5]
+    assert "pages 3-5" in asked.said.value
+    assert [asked.buttons[i].description for i in (3, 9)] == ["3 ✓", "9"]
+    again = predict_pages("which are present?", pages=20, key="w")  # it is there again tomorrow
+    assert again.chosen == {3, 4, 5}
+    assert guess_of("w") is None  # a guess of another kind is none of a number
+
+
+def test_no_page_is_an_answer_too() -> None:
+    asked = predict_pages("which?", key="w")
+    asked.buttons[1].click()
+    asked.none.click()
+    assert guessed("w") == []
+    assert "no page" in asked.said.value
+
+
+def test_guessed_pages_stand_beside_those_that_came() -> None:
+    outcome = [page < 4 for page in range(20)]
+    alone = compare_pages("w", outcome)
+    check(alone.picture)
+    assert repr(alone) == "simulator: pages 0-3"
+    assert count(alone.picture, "rect", "you") == 0
+    asked = predict_pages("which?", pages=20, key="w")
+    for page in (0, 1, 7):
+        asked.buttons[page].click()
+    both = compare_pages("w", outcome)
+    check(both.picture)
+    assert repr(both) == repr(alone)  # a stored notebook does not depend on who ran it
+    assert (count(both.picture, "rect", "you"), count(both.picture, "rect", "inkfill")) == (3, 4)
+    assert sum(label.words == "≠" for label in labels(both.picture)) == 3  # pages 2, 3, 7
+    assert both.picture.description == "You: pages 0-1, 7. simulator: pages 0-3. 17 of 20 pages as you said."
+
+
+@pytest.mark.parametrize("pages", [1, 16, 64])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_size_is_drawn_without_overlap(pages: int, seed: int) -> None:
+    rng = random.Random(seed)
+    guess = {page for page in range(pages) if rng.random() < 0.5}
+    outcome = {page for page in range(pages) if rng.random() < 0.5}
+    picture = guessed_pages(guess, outcome, pages, "live")
+    check(picture)
+    assert count(picture, "rect", "inkfill") == len(outcome)
+
+
+def test_too_many_pages_to_click_are_refused() -> None:
+    with pytest.raises(ValueError, match="1 to 64"):
+        predict_pages("which?", pages=65, key="w")
+    with pytest.raises(ValueError, match="1 to 64"):
+        compare_pages("w", [])
