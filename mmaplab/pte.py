@@ -26,6 +26,8 @@ PAGE_USER = 1 << 2
 PAGE_ACCESSED = 1 << 5
 PAGE_DIRTY = 1 << 6
 PAGE_NX = 1 << 63
+PAGE_PKEY = 1 << 59
+"""The lowest bit of the protection key: the key that forbids loads, for memory that may only be executed."""
 PTE_PFN_MASK = ((1 << 52) - 1) & ~((1 << PAGE_SHIFT) - 1)
 
 PTE_NONE = 0

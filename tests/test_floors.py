@@ -158,7 +158,8 @@ TOWERS = {
         floors=(
             "widgets",
             "widgets.film widgets.live widgets.play widgets.running widgets.session",
-            "widgets.live_books widgets.workbench widgets.beliefs widgets.predict widgets.progress widgets.quiz widgets.player",
+            "widgets.live_books widgets.workbench widgets.beliefs widgets.predict widgets.progress widgets.quiz"
+            " widgets.player",
             "widgets.questions",
         ),
         libraries=("anywidget", "ipywidgets", "traitlets", "IPython", "matplotlib", "numpy"),
@@ -209,11 +210,12 @@ TOWERS = {
         ),
         floors=(
             "bench bench.measure",
-            "bench.simulator bench.footprint bench.starting bench.agreement bench.wrappers",
+            "bench.simulator bench.footprint bench.starting bench.agreement bench.player bench.wrappers",
             "bench.rooms",
             "bench.report",
             "bench.command",
         ),
+        libraries=("playwright",),  # inside a function only
     ),
     "command": Tower(
         uses=("shared", "fuzz", "real", "grading", "notebooks", "course", "bench"),

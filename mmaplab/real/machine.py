@@ -37,6 +37,7 @@ def machine(kernel: LinuxKernel) -> Values:
     values |= by_version(release())
     values |= from_proc()
     values |= readahead_of(kernel.directory)
+    values |= journal_of(kernel.directory)
     values |= measure(kernel)
     return values
 
@@ -115,6 +116,16 @@ def _number(path: str, field: str, unit: float) -> Values:
     except (OSError, ValueError):
         return {}
     return {field: value if unit == 1 else value * unit}
+
+
+def journal_of(directory: str) -> Values:
+    """Return whether the ext4 below a directory has a journal, by the mount options that the kernel shows; ext4(5)."""
+    device = files.file_system_of(directory).device
+    options = Path("/proc/fs/ext4") / Path(f"/sys/dev/block/{device}").resolve().name / "options"
+    try:
+        return {"journal": "data=" in options.read_text()}
+    except OSError:
+        return {}
 
 
 def readahead_of(directory: str) -> Values:

@@ -34,6 +34,8 @@ def touch_tables(task: TaskStruct, start: int, end: int) -> int:
     mm = task.mm
     if mm is None or mm.trace.recording or not mm.machine.by_the_book or start % PMD_SIZE:
         return 0
+    if not mm.config.exec_only_readable:  # a protection key may forbid what an entry permits
+        return 0
     tlb = mm.machine.tlbs[task.cpu]
     end = tlb.first_remembered(mm.mm, start, min(end, mm.config.task_size))
     at = start

@@ -50,6 +50,8 @@ class KernelConfig:
 
     # file system
     file_system: str = "ext4"
+    journal: bool = True
+    """Has ext4 a journal, so that fsync of one file commits the changes of all? (mkfs.ext4 makes one.)"""
     large_folios: bool = True
     """ext4 keeps large writes and streams in folios of many pages (6.16 and later)."""
     disk_pages: int | None = None

@@ -14,6 +14,7 @@ from mmaplab.constants import PAGE_SIZE, SegvCode
 from mmaplab.pte import (
     PAGE_ACCESSED,
     PAGE_DIRTY,
+    PAGE_PKEY,
     pte_dirty,
     pte_exec,
     pte_pfn,
@@ -112,12 +113,12 @@ def translate(task: TaskStruct, addr: int, want: str) -> int:
 
 
 def permits(pte: int, want: str) -> bool:
-    """Does the entry allow the access to user mode? A readable page is any that is present: x86 has no other."""
+    """Does the entry allow the access to user mode? What is present is readable, but for a protection key."""
     if not pte_present(pte) or not pte_user(pte):
         return False
     if want == "store":
         return pte_write(pte)
-    return pte_exec(pte) if want == "execute" else True
+    return pte_exec(pte) if want == "execute" else not pte & PAGE_PKEY
 
 
 def canonical(addr: int) -> bool:

@@ -23,7 +23,7 @@ from mmaplab.sim.events import PageFault, Signal
 from mmaplab.sim.filefault import do_cow_fault, do_read_fault, do_shared_fault
 from mmaplab.sim.memory import OutOfMemory
 from mmaplab.sim.merge import anon_vma_prepare
-from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, FaultResult, MmStruct, TaskStruct, VmArea, VmFault
+from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, FaultResult, MmStruct, TaskStruct, VmArea, VmFault, vma_permits_loads
 from mmaplab.sim.rlimit import acct_stack_growth
 from mmaplab.sim.vma import STACK_GUARD_GAP, vma_adjust
 
@@ -40,6 +40,8 @@ def do_user_addr_fault(task: TaskStruct, addr: int, want: str) -> None:
         vma = mm.slots.find_vma(mm, addr)
         if vma is None or (addr < vma.vm_start and not expand_stack(task, vma, addr)):
             raise bad_area(task, addr, SegvCode.SEGV_MAPERR)
+        if want == "load" and not vma_permits_loads(vma):
+            raise bad_area(task, addr, SegvCode.SEGV_PKUERR)
         if access_error(vma, addr, want):
             raise bad_area(task, addr, SegvCode.SEGV_ACCERR)
         vmf = VmFault(vma, addr, want)

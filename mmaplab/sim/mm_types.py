@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, VmFlags
-from mmaplab.pte import PAGE_ACCESSED, PAGE_NX, PAGE_PRESENT, PAGE_RW, PAGE_USER, pte_pfn
+from mmaplab.pte import PAGE_ACCESSED, PAGE_NX, PAGE_PKEY, PAGE_PRESENT, PAGE_RW, PAGE_USER, pte_pfn
 from mmaplab.sim.config import KernelConfig
 from mmaplab.sim.file import File, FilesStruct
 from mmaplab.sim.maple import MapleTree
@@ -128,7 +128,15 @@ def vm_get_page_prot(vma: VmArea) -> int:
     prot = PAGE_PRESENT | PAGE_USER | PAGE_ACCESSED | (0 if flags & VmFlags.VM_EXEC else PAGE_NX)
     if flags & VmFlags.VM_WRITE and vma.shared and not vma_wants_writenotify(vma):
         prot |= PAGE_RW
-    return prot
+    return prot if vma_permits_loads(vma) else prot | PAGE_PKEY
+
+
+def vma_permits_loads(vma: VmArea) -> bool:
+    """May the area be loaded from? Memory for execution only may not, where the processor has protection keys.
+
+    Linux: arch_vma_access_permitted, execute_only_pkey, arch/x86/mm/pkeys.c.
+    """
+    return vma.vm_mm.config.exec_only_readable or vma.vm_flags & VM_ACCESS_FLAGS != VmFlags.VM_EXEC
 
 
 def vma_wants_writenotify(vma: VmArea) -> bool:

@@ -97,7 +97,7 @@ WritePages = Callable[[AddressSpace, int, int | None, str], None]
 def file_write_and_wait(
     file: File, first: int, last: int | None, why: str, writepages: WritePages = do_writepages
 ) -> None:
-    """Write a range back, commit the journal if the file has changed, and report a failure.
+    """Write a range back, commit the journal (without one: this file) if the file has changed, and report a failure.
 
     Raises OSError(EIO) for a page of the file that could not be written since this open file description last asked,
     whoever tried to write it. Linux: ext4_sync_file, file_write_and_wait_range, file_check_and_advance_wb_err.
@@ -105,7 +105,10 @@ def file_write_and_wait(
     inode = file.f_inode
     writepages(inode.i_mapping, first, last, why)
     if inode.i_sb.on_disk and inode.ino in inode.i_sb.disk.transaction:
-        jbd2_commit(inode.i_sb)
+        if inode.i_sb.config.journal:
+            jbd2_commit(inode.i_sb)
+        else:
+            inode.i_sb.disk.commit(inode.ino)
     failed, file.f_wb_err = errseq_check_and_advance(inode.i_mapping, file.f_wb_err)
     if failed:
         raise OSError(errno.EIO, f"a page of {inode.path} could not be written to the disk")

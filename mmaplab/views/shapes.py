@@ -122,14 +122,20 @@ def arrow(x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def gap(x: float, y: float, width: float, npages: int, kind: str, size: float = PAGE) -> str:
-    """Return what stands for pages left out, with their count: filled as they are; `mixed` where they differ."""
+    """Return what stands for pages left out: filled and lettered as they are (`mixed`: they differ), and counted."""
     cls = {"none": "none", "absent": "void absent", "mixed": "void rule"}.get(kind, f"{kind} o")
     ink = {"file": "on", "anon": "on", "zero": "on", "free": "on", "block": "onblue"}.get(kind, "s")
     step = num(size / 4)
     right = "".join(f"l{3 if i % 2 == 0 else -3},{step}" for i in range(4))
     left = "".join(f"l{3 if i % 2 == 0 else -3},-{step}" for i in range(4))
     d = f"M{num(x + 3)},{num(y)}H{num(x + width - 3)}{right}H{num(x + 3)}{left}Z"
-    return path(d, cls) + text(x + width / 2, y + size / 2 + 4.5, f"×{npages}", f"mid b {ink}")
+    letter = {"file": "F", "anon": "A", "zero": "0", "block": "D", "mixed": "?"}.get(kind, "")
+    middle, y = x + width / 2, y + size / 2
+    if not letter:
+        return path(d, cls) + text(middle, y + 4.5, f"×{npages}", f"mid b {ink}")
+    return (
+        path(d, cls) + text(middle, y - 2, letter, f"mid b {ink}") + text(middle, y + 11, f"×{npages}", f"mid b {ink}")
+    )
 
 
 def speech(x: float, y: float, label: str) -> str:

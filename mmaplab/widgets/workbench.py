@@ -64,6 +64,7 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
         self.session, self.task, self.goal, self.calls = session, task, goal, calls
         self.said = ipywidgets.HTML()
         self.stage, self.picture, self.history = ipywidgets.VBox(), ipywidgets.HTML(), ipywidgets.HTML()
+        self._looks()
         rows = [self._mapping(), self._range(), self._touching(), self._machine()]
         heading = [ipywidgets.HTML(f"<b>Task.</b> {html.escape(task)}")] if task else []
         super().__init__([*heading, *rows, self.stage, self.said, self.view, self.picture, self.history])
@@ -75,6 +76,15 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         return f"workbench({self.task!r})" if self.task else "workbench()"
 
+    def _looks(self) -> None:
+        """Make what the pages' buttons share: a widget more for each of them would be felt at every click."""
+        small = {"width": "68px", "margin": "1px", "padding": "0"}
+        self.present = ipywidgets.Layout(**small, border="2px solid")
+        self.absent = ipywidgets.Layout(**small, border="1px dashed")
+        self.plain, self.wrapped = ipywidgets.ButtonStyle(), ipywidgets.Layout(flex_flow="row wrap")
+        self.nothing = ipywidgets.HTML("No area yet: every access ends in SIGSEGV.")
+        self.rows: dict[tuple[int, MapsEntry], tuple[ipywidgets.VBox, dict[int, tuple[int, ipywidgets.Button]]]] = {}
+
     # ---------------------------------------------------------------- controls
 
     def _button(self, name: str, tip: str, action: Callable[[], Line | None]) -> ipywidgets.Button:
@@ -83,10 +93,10 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
         return button
 
     def _mapping(self) -> ipywidgets.HBox:
-        self.hint = ipywidgets.Text(value="0", description="address", layout={"width": "130px"})
+        self.hint = ipywidgets.Text(value="0", description="address", layout={"width": "112px"})
         self.hint.style.description_width = "initial"
         self.pages = _field("pages", "length of the new area", 4)
-        self.prot, self.flags = _choice("rights", PROTS, "232px"), _choice("flags", FLAGS, "176px")
+        self.prot, self.flags = _choice("rights", PROTS, "250px"), _choice("flags", FLAGS, "176px")
         self.file = _choice("of", [("anonymous", -1)], "150px")
         self.offset = _field("from page", "the file page that the area begins with", 0)
         self.map = self._button("mmap", "make a new area", self._map)
@@ -108,7 +118,7 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
         self.start = ipywidgets.Text(value="a", description="from", layout={"width": "110px"})
         self.start.style.description_width = "initial"
         self.count = _field("pages", "length of the range", 1)
-        self.rights, self.advice = _choice("rights", PROTS, "232px"), _choice("advice", ADVICE, "200px")
+        self.rights, self.advice = _choice("rights", PROTS, "250px"), _choice("advice", ADVICE, "200px")
         self.unmap = self._button("munmap", "remove the range", lambda: self._on_range("munmap"))
         self.protect = self._button(
             "mprotect", "change the rights of the range", lambda: self._on_range("mprotect", self.rights.value)
@@ -148,6 +158,7 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
     def reset(self) -> None:
         """Begin anew, with a fresh kernel."""
         self.session.reset()
+        self.rows = {}
         self.made, self.done, self.failure = 0, False, ""
         self._refresh("Make a call.")
 
@@ -221,42 +232,41 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
         )
 
     def _paint(self) -> None:
-        """Show the pages of the chosen process as buttons; they are made anew where its areas have changed."""
+        """Show the pages of the chosen process as buttons; those of an area that is as it was are used again."""
         process = self.session.processes[self.who.value]
-        entries = process.maps()
-        if (shown := [process.pid, *entries]) != getattr(self, "shown", None):
-            self.shown = shown
-            self.buttons: dict[int, tuple[int, ipywidgets.Button]] = {}
-            rows: list[ipywidgets.Widget] = []
-            for entry in entries:
-                rows += [self._title(entry), self._pages_of(entry)]
-            self.stage.children = rows or [ipywidgets.HTML("No area yet: every access ends in SIGSEGV.")]
+        rows = {(process.pid, entry): self.rows.get((process.pid, entry)) for entry in process.maps()}
+        self.rows = {key: kept or self._area(key[1]) for key, kept in rows.items()}
+        self.buttons = {addr: button for _, buttons in self.rows.values() for addr, button in buttons.items()}
+        children = [row for row, _ in self.rows.values()] or [self.nothing]
+        if list(self.stage.children) != children:
+            self.stage.children = children
         scene = final(self.session.kernel)
         for addr, (page, button) in self.buttons.items():
             pte = process.mm.pgd.get_pte(addr)
             there = pte_present(pte)
             letter = {"file": "F", "anon": "A", "zero": "0", "absent": ""}[kind_of(scene, pte)]
-            button.description = f"{page} {letter} {pte_text(pte)}" if there else f"{page}"
-            button.tooltip = f"page {page}: frame {pte_pfn(pte)}" if there else f"page {page}: no entry"
-            button.layout.border = "2px solid" if there else "1px dashed"
+            with button.hold_sync():  # one message for all that changes
+                button.description = f"{page} {letter} {pte_text(pte)}" if there else f"{page}"
+                button.tooltip = f"page {page}: frame {pte_pfn(pte)}" if there else f"page {page}: no entry"
+                button.layout = self.present if there else self.absent
 
-    def _title(self, entry: MapsEntry) -> ipywidgets.HTML:
+    def _area(self, entry: MapsEntry) -> tuple[ipywidgets.VBox, dict[int, tuple[int, ipywidgets.Button]]]:
+        """Return an area's row, and its buttons with their page numbers, by address."""
+        first, pages = entry.offset // PAGE_SIZE, (entry.end - entry.start) // PAGE_SIZE
+        buttons: dict[int, tuple[int, ipywidgets.Button]] = {}
+        for i in range(min(pages, MOST_PAGES)):
+            addr = entry.start + i * PAGE_SIZE
+            button = ipywidgets.Button(layout=self.absent, style=self.plain)
+            button.on_click(lambda _button, addr=addr: self.touch(addr))
+            buttons[addr] = (first + i, button)
+        shown = ipywidgets.HBox([button for _, button in buttons.values()], layout=self.wrapped)
+        return ipywidgets.VBox([self._title(entry, pages - MOST_PAGES), shown]), buttons
+
+    def _title(self, entry: MapsEntry, more: int) -> ipywidgets.HTML:
         name = self.session.where(entry.start).replace(" * PAGE_SIZE", " pages")
         what = html.escape(f"{entry.perms} {entry.path or 'anonymous'}")
-        more = (entry.end - entry.start) // PAGE_SIZE - MOST_PAGES
         tail = f", {more:,} pages more" if more > 0 else ""
         return ipywidgets.HTML(f"<b>{html.escape(name)}</b> <code>{entry.start:#x}</code> {what}{tail}")
-
-    def _pages_of(self, entry: MapsEntry) -> ipywidgets.HBox:
-        first = entry.offset // PAGE_SIZE
-        buttons: list[ipywidgets.Button] = []
-        for i in range(min((entry.end - entry.start) // PAGE_SIZE, MOST_PAGES)):
-            addr = entry.start + i * PAGE_SIZE
-            button = ipywidgets.Button(layout={"width": "68px", "margin": "1px", "padding": "0"})
-            button.on_click(lambda _button, addr=addr: self.touch(addr))
-            self.buttons[addr] = (first + i, button)
-            buttons.append(button)
-        return ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})
 
     def _draw(self) -> None:
         """Draw the chosen view; where it has nothing to show, say so."""

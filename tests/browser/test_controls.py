@@ -80,7 +80,7 @@ def test_it_works_with_the_keyboard_alone(bench: Locator) -> None:
     first.wait_for(timeout=10_000)
     first.focus()
     bench.page.keyboard.press("Space")
-    said(bench, "a): ")
+    said(bench, "(a")
 
 
 def test_every_button_of_the_workbench(bench: Locator, widgets: View) -> None:

@@ -503,6 +503,19 @@ def a_large_folio_is_split_where_its_last_page_is_cut(p: Process) -> None:
     p.load(a + 0x2000)
 
 
+@regression({"f0": FileData(12287), "f1": FileData(8269)})
+def without_a_journal_fsync_is_about_one_file(p: Process) -> None:
+    """Only where ext4 has a journal does fsync of one file write the cleared last page of another (data=ordered)."""
+    one, other = p.open("f0", O_RDWR), p.open("f1", O_RDWR)
+    p.ftruncate(other, 0x27AA)
+    p.ftruncate(one, 1)
+    a = p.mmap(ARENA, 0x1000, RW, MAP_SHARED | MAP_FIXED, one)
+    p.store(a + 0xFFF, b"x")
+    p.fsync(other)
+    p.load(a, 0x1000)
+    p.store(a, b"y")
+
+
 @pytest.mark.live
 @pytest.mark.parametrize(("program", "files", "warm"), COLLECTION, ids=[case[0].__name__ for case in COLLECTION])
 def test_both_kernels_agree(live: Pair, program: Program, files: dict[str, FileData], warm: bool) -> None:

@@ -45,6 +45,31 @@ def test_every_page_state_is_told_apart_without_any_colour() -> None:
         assert without_colour(states[one]) != without_colour(states[other]), (one, other)
 
 
+def test_pages_left_out_are_told_apart_without_any_colour() -> None:
+    kinds = ("file", "anon", "zero", "free", "block", "absent", "none", "mixed")
+    gaps = {kind: without_colour(shapes.gap(0, 0, 40, 7, kind)) for kind in kinds}
+    for one, other in combinations(gaps, 2):
+        assert gaps[one] != gaps[other], (one, other)
+
+
+def test_frames_blocks_and_entries_are_told_apart_without_any_colour() -> None:
+    states = {
+        "file frame": shapes.frame(0, 0, "file", 7),
+        "dirty file frame": shapes.frame(0, 0, "file", 7, dirty=True),
+        "anonymous frame": shapes.frame(0, 0, "anon", 7),
+        "frame on its way": shapes.frame(0, 0, "free", 7),
+        "block": shapes.cylinder(0, 0),
+        "no block": shapes.cylinder(0, 0, letter=""),
+        "entry rw": shapes.pill(0, 0, "rw"),
+        "entry r-": shapes.pill(0, 0, "r-"),
+        "entry --": shapes.pill(0, 0, "--"),
+        "cached entry": shapes.pill(0, 0, "rw", cached=True),
+        "no entry": shapes.pill(0, 0, ""),
+    }
+    for one, other in combinations(states, 2):
+        assert without_colour(states[one]) != without_colour(states[other]), (one, other)
+
+
 def test_every_kind_of_object_has_a_shape_of_its_own() -> None:
     things = [
         shapes.page(0, 0, "file"),

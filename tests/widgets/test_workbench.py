@@ -68,7 +68,7 @@ def test_areas_split_and_merge_under_the_controls() -> None:
     board.start.value, board.rights.value = "a+1", "PROT_READ"
     board.protect.click()
     assert perms(board) == [("rw-s", 1), ("r--s", 1), ("rw-s", 2)]
-    assert len(board.stage.children) == 6
+    assert len(board.stage.children) == 3
     board.rights.value = "PROT_READ | PROT_WRITE"
     board.protect.click()
     assert perms(board) == [("rw-s", 4)]
@@ -82,12 +82,22 @@ def test_a_click_on_a_page_loads_or_stores() -> None:
     page(board, 0)
     button = next(iter(board.buttons.values()))[1]
     assert button.description.startswith("0 F r")
-    assert button.layout.border == "2px solid"
+    assert button.layout is board.present
     board.kind.value = "store"
     page(board, 0)
     assert button.description == "0 F rw"
     assert "p1.load(a)" in board.session.code()
     assert 'p1.store(a, b"x")' in board.session.code()
+
+
+def test_buttons_of_an_area_that_is_as_it_was_are_used_again() -> None:
+    board = mapped()
+    kept = [button for _, button in board.buttons.values()]
+    board.map.click()
+    assert [button for _, button in board.buttons.values()][-4:] == kept
+    assert len(board.buttons) == 8
+    board.again.click()
+    assert board.buttons == {}
 
 
 def test_a_signal_is_an_answer_and_the_session_goes_on() -> None:

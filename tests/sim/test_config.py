@@ -1,0 +1,75 @@
+"""Profiles: named ones, the one of this machine, and bad values."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+
+from mmaplab.lab import NotAvailable
+from mmaplab.sim import Kernel, KernelConfig
+from mmaplab.sim.config import PROFILES
+
+
+def test_today_s_kernel_is_the_default() -> None:
+    assert KernelConfig.named("modern") == KernelConfig() == PROFILES["modern"]
+
+
+@pytest.mark.parametrize("name", ["modern", "classic", "modern-tmpfs", "classic-tmpfs"])
+def test_every_profile_runs(name: str) -> None:
+    config = KernelConfig.named(name)
+    assert config.file_system == ("tmpfs" if name.endswith("tmpfs") else "ext4")
+    kernel = Kernel(config)
+    kernel.create_file("f", b"x" * 5000)
+    p = kernel.spawn()
+    assert p.load(p.mmap(0, 5000, 1, 1, p.open("f"))) == b"x"
+
+
+def test_the_older_kernel_has_what_it_had() -> None:
+    """5.15: single pages, windows of sixteen, readahead of 128 KiB, no alignment on 2 MiB."""
+    old, new = KernelConfig.named("classic"), KernelConfig.named("modern")
+    assert not old.large_folios and new.large_folios
+    assert (old.fault_around_pages, old.ra_pages, old.thp_align_anon) == (16, 32, "never")
+    differ = {f.name for f in fields(KernelConfig) if getattr(old, f.name) != getattr(new, f.name)}
+    assert {"map_whole_folio", "merge_unfaulted", "mremap_multi", "async_hit_is_minor"} <= differ
+
+
+@pytest.mark.parametrize("name", ["newest", "modern-xfs", ""])
+def test_an_unknown_profile_is_named(name: str) -> None:
+    with pytest.raises(ValueError, match=f"no profile '{name}'"):
+        KernelConfig.named(name)
+
+
+def test_this_machine_takes_what_was_measured() -> None:
+    config = KernelConfig.of_this_machine({"ra_pages": 7, "file_system": "tmpfs"})
+    assert (config.ra_pages, config.file_system) == (7, "tmpfs")
+    with pytest.raises(ValueError, match="no field 'readahead'"):
+        KernelConfig.of_this_machine({"readahead": 7})
+
+
+@pytest.mark.live
+def test_the_probe_measures_fields_that_exist() -> None:
+    from mmaplab.real.probe import measured
+
+    try:
+        found = measured()
+    except NotAvailable as reason:
+        pytest.skip(str(reason))
+    assert set(found) <= {f.name for f in fields(KernelConfig)} and len(found) >= 8
+    assert KernelConfig.of_this_machine(found).fault_around_pages >= 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("page_size", 8192),
+        ("file_system", "xfs"),
+        ("fault_around_bytes", 5000),
+        ("fault_around_bytes", 3 * 4096),
+        ("thp_align_anon", "always"),
+        ("cpus", 0),
+    ],
+)
+def test_a_bad_value_is_named(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"{field} is {value!r}"):
+        replace(KernelConfig(), **{field: value})  # type: ignore[arg-type]
