@@ -1,51 +1,145 @@
-"""What a program costs: made again on a kernel of the grader's own, call by call, and counted there.
+"""What a program costs and what it leaves: made again on a kernel of the grader's own, call by call, and counted there.
 
-cost(scenario)  ->  {"minor": 10, "major": 0, "system_calls": 3, "pages_read": 100}
+run = run_again(scenario)
+measure(run, "minor")             -> 10           minor faults
+measure(run, "calls:msync")       -> 1            a measure may have an argument
+measure(run, "disk:f:4096")       -> 122          what would be there after a power failure
+
+All counts are folds over the trace of that kernel; see `mmaplab.ledger`.
 """
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import cast
 
-from mmaplab.calls import Call, perform, resolve
-from mmaplab.constants import PAGE_SIZE
+from mmaplab import ledger
+from mmaplab.calls import Call, Outcome, perform, resolve
+from mmaplab.constants import PAGE_SIZE, Sig
 from mmaplab.grading.observe import kernel_for
 from mmaplab.grading.programs import Scenario
-from mmaplab.interface import Kernel, Process
-from mmaplab.program import fault_counts
+from mmaplab.interface import FatalSignal, Process
+from mmaplab.sim import Kernel
+from mmaplab.sim.events import FileCreate, VmaLink
+from mmaplab.sim.trace import Record
 
 ACCESSES = ("load", "store", "execute")
 QUESTIONS = ("maps", "faults", "mincore")
 """Calls that only ask; they are not charged."""
-MEASURES = {
-    "minor": "minor faults",
-    "major": "major faults",
-    "system_calls": "system calls",
-    "pages_read": "different file pages loaded from",
-}
-"""What `cost` counts, in words."""
 
 
-def cost(scenario: Scenario, kernel: Kernel | None = None) -> dict[str, int]:
-    """Run the program on a kernel (a simulated one of its own by default) and return what it costs.
+@dataclass(frozen=True)
+class Run:
+    """A program that was made again: the kernel it has left, what each call gave, and the trace of the calls."""
 
-    The kernel must have the program's files. Calls that fail are made all the same, as the program made them.
-    """
-    names: dict[str, object] = {"p": (kernel or kernel_for(scenario, {})).spawn()}
-    counted = dict.fromkeys(MEASURES, 0)
-    read: set[tuple[str, int]] = set()
+    scenario: Scenario
+    kernel: Kernel
+    names: dict[str, object]
+    outcomes: tuple[Outcome, ...]
+    records: tuple[Record, ...]
+    pages_read: frozenset[tuple[str, int]]
+
+    def ended_with(self, wanted: str) -> int:
+        """Return how many calls ended with an errno, a signal or an si_code of this name."""
+        return sum(wanted in _ending(outcome) for outcome in self.outcomes)
+
+
+def run_again(scenario: Scenario) -> Run:
+    """Run the program on a simulated kernel of its own. Calls that fail are made all the same."""
+    kernel = kernel_for(scenario, {}, trace=True)
+    names: dict[str, object] = {"p": kernel.spawn()}
+    start = len(kernel.trace.records)
+    outcomes, read = [], set[tuple[str, int]]()
     for call in scenario.calls:
-        before = fault_counts(names, call.who)
-        outcome = perform(call, names)
-        after = fault_counts(names, call.who)
-        if before and after:
-            counted["minor"] += after.minor - before.minor
-            counted["major"] += after.major - before.major
-        counted["system_calls"] += call.name not in ACCESSES + QUESTIONS
-        if call.name == "load" and outcome.ok:
+        outcomes.append(perform(call, names))
+        if call.name == "load" and outcomes[-1].ok:
             read |= pages_of_load(call, names)
-    counted["pages_read"] = len(read)
-    return counted
+    records = tuple(kernel.trace.records[start:])
+    return Run(scenario, kernel, names, tuple(outcomes), records, frozenset(read))
+
+
+def measure(run: Run, name: str) -> int:
+    """Return one measure of a run; raises ValueError for a name that MEASURES does not have."""
+    key, _, argument = name.partition(":")
+    if key not in MEASURES or bool(argument) != ("{" in MEASURES[key][0]):
+        raise ValueError(f"there is no measure {name!r}; there are {', '.join(MEASURES)}")
+    return MEASURES[key][1](run, argument)
+
+
+def measure_words(name: str) -> str:
+    """Return what a measure counts, in words."""
+    key, _, argument = name.partition(":")
+    return MEASURES[key][0].format(argument.partition(":")[0], argument.partition(":")[2])
+
+
+def _ending(outcome: Outcome) -> tuple[str, ...]:
+    """Return the names of the errno, or of the signal and its si_code, that ended a call; () for none."""
+    if isinstance(outcome.error, FatalSignal):
+        return (Sig(outcome.error.signo).name, outcome.error.code_name)
+    return (errno.errorcode.get(outcome.error.errno or 0, ""),) if isinstance(outcome.error, OSError) else ()
+
+
+def _system_calls(run: Run, _: str) -> int:
+    return sum(call.name not in ACCESSES + QUESTIONS for call in run.scenario.calls)
+
+
+def _copied(*hops: str) -> Callable[[Run, str], int]:
+    return lambda run, _: sum(ledger.copies(run.records)[hop] for hop in hops)
+
+
+def _areas(run: Run, who: str) -> int:
+    return len(cast(Process, run.names[who]).maps()) if who in run.names else 0
+
+
+def _byte(run: Run, where: str) -> int:
+    return _at(run.kernel.file_bytes, where)
+
+
+def _durable_byte(run: Run, where: str) -> int:
+    return _at(run.kernel.disk_bytes, where)
+
+
+def _at(file: Callable[[str], bytes], where: str) -> int:
+    """Return the byte at `path:offset`; -1 behind the file's end, and where there is no such file any more."""
+    path, _, offset = where.partition(":")
+    with suppress(OSError):
+        data = file(path)
+        return data[int(offset)] if int(offset) < len(data) else -1
+    return -1
+
+
+def _size(run: Run, path: str) -> int:
+    with suppress(OSError):
+        return len(run.kernel.file_bytes(path))
+    return -1
+
+
+MEASURES: dict[str, tuple[str, Callable[[Run, str], int]]] = {
+    "minor": ("minor faults", lambda run, _: ledger.faults(run.records).minor),
+    "major": ("major faults", lambda run, _: ledger.faults(run.records).major),
+    "system_calls": ("system calls", _system_calls),
+    "calls": ("calls of {}", lambda run, name: sum(call.name == name for call in run.scenario.calls)),
+    "accesses": ("loads and stores", lambda run, _: sum(call.name in ACCESSES for call in run.scenario.calls)),
+    "pages_read": ("different file pages loaded from", lambda run, _: len(run.pages_read)),
+    "cpu_copied": ("bytes copied by the processor", _copied(*ledger.CPU_HOPS)),
+    "device_copied": ("bytes copied by the device", _copied(*ledger.DEVICE_HOPS)),
+    "cow": ("bytes copied from a page to a private copy", _copied("cow")),
+    "zeroed": ("bytes filled with zeros", lambda run, _: ledger.bill_of(run.records).zeroed_bytes),
+    "disk_read": ("pages read from the disk", lambda run, _: ledger.pages_read(run.records)),
+    "disk_written": ("bytes written to the disk", _copied("dma_out")),
+    "entries": ("page-table entries made", lambda run, _: ledger.entries_set(run.records)),
+    "areas_made": ("areas made", lambda run, _: sum(isinstance(r.event, VmaLink) for r in run.records)),
+    "files_made": ("files made", lambda run, _: sum(isinstance(r.event, FileCreate) for r in run.records)),
+    "areas": ("areas that {} has at the end", _areas),
+    "ended": ("calls that ended with {}", lambda run, name: run.ended_with(name)),
+    "byte": ("the byte of file {} at {}", _byte),
+    "disk": ("the byte of file {} at {} on the disk", _durable_byte),
+    "size": ("the size of file {}", _size),
+}
+"""What a budget may name: its words, and how it is computed. A {} in the words is the argument behind the colon."""
 
 
 def pages_of_load(call: Call, names: dict[str, object]) -> set[tuple[str, int]]:

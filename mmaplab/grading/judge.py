@@ -19,7 +19,7 @@ from functools import lru_cache
 from mmaplab.calls import call_text
 from mmaplab.grading.ask import Ask, Died, Reply
 from mmaplab.grading.bugs import BUGS
-from mmaplab.grading.cost import MEASURES, cost
+from mmaplab.grading.cost import measure, measure_words, run_again
 from mmaplab.grading.difference import OWN_FAULTS, difference_lines, first_difference, step_text
 from mmaplab.grading.families import generate
 from mmaplab.grading.observe import Observation, observe
@@ -260,17 +260,19 @@ def size(scenario: Scenario) -> tuple[int, int]:
 def judge_program(test: Test, ask: Ask) -> Finding:
     """Make a program's calls again and compare what they cost with `budget`: {"minor": 10, "system_calls": [0, 4]}."""
     scenario = recorded(test, ask)
-    paid = cost(scenario)
+    run = run_again(scenario)
+    paid: dict[str, int] = {}
     budget = test.spec["budget"]
     assert isinstance(budget, dict)
     for name, allowed in budget.items():
         least, most = allowed if isinstance(allowed, list) else (allowed, allowed)
         assert type(least) is int and type(most) is int
+        paid[name] = measure(run, name)
         if not least <= paid[name] <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
-            message = f"{MEASURES[name]}: expected {wanted}, came {paid[name]}."
+            message = f"{measure_words(name)}: expected {wanted}, came {paid[name]}."
             return Finding(test, False, message, tuple(call_text(call, brief=True) for call in scenario.calls[:12]))
-    return Finding(test, True, ", ".join(f"{paid[name]} {MEASURES[name]}" for name in budget))
+    return Finding(test, True, ", ".join(f"{measure_words(name)}: {came}" for name, came in paid.items()))
 
 
 def judge_witness(test: Test, ask: Ask) -> Finding:

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EXERCISE = ROOT / "exercises" / "05_the_page_fault.ipynb"
 MASTER = ROOT / "solutions" / "05_the_page_fault.ipynb"
+MASTERS = sorted((ROOT / "solutions").glob("*.ipynb"))
 KEYS = ("fault-recall", "fault-bill", "fault-window", "fault-bug", "fault-exact")
 
 
@@ -30,6 +31,12 @@ def submission(answers: dict[str, str], book: dict | None = None) -> bytes:
     return json.dumps(made).encode()
 
 
+def full_marks(path: Path = MASTER) -> dict[str, int]:
+    """Return the points that a master gives for each of its questions."""
+    cells = [cell["metadata"].get("nbgrader", {}) for cell in notebook(path)["cells"]]
+    return {cell["grade_id"]: cell["points"] for cell in cells if cell.get("grade")}
+
+
 def solutions() -> dict[str, str]:
     """Return the master's answers, by question."""
     book = notebook(MASTER)
@@ -43,6 +50,6 @@ def points(result: dict) -> dict[str, int]:
 
 def corpus(name: str) -> list[tuple[list[str], str]]:
     """Return the sections of a file beside this one: the words of each heading, and the source below it."""
-    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    text = (Path(__file__).parent / name).read_text(encoding="utf-8")
     sections = [section.partition("\n") for section in text.split("\n=== ")[1:]]
     return [([word.strip() for word in head.split("|")], source.strip() + "\n") for head, _, source in sections]

@@ -1,47 +1,85 @@
-"""The table of answers: what each exercise gives for typical wrong answers, and for right ones unlike the master's."""
+"""The table of answers: what each exercise gives for typical wrong answers, and for right ones unlike the master's.
+
+`answers/NN.txt` has a section for each answer: `=== question | points it keeps, or full | what is special about it`.
+Answers to different questions are graded together, one of each, since no question may touch another one's points.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import zip_longest
+from pathlib import Path
 
 import pytest
 
-from .helpers import EXERCISE, KEYS, MASTER, corpus, notebook, points, submission
+from .helpers import MASTERS, ROOT, corpus, full_marks, notebook, points, submission
 
-FULL = {"fault-recall": 4, "fault-bill": 7, "fault-window": 8, "fault-bug": 5, "fault-exact": 4}
-ANSWERS = [
-    (key, name, FULL[key] if kept == "full" else int(kept), source)
-    for (key, kept, name), source in corpus("answers.txt")
-]
 Grade = Callable[[bytes], dict]
+Answer = tuple[str, str, int, str]
+"""The question, what is special, the points it keeps, the source."""
 
 
-def test_the_master_gets_full_marks(grade: Grade) -> None:
-    assert points(grade(MASTER.read_bytes())) == FULL
+def answers_to(master: Path) -> list[Answer]:
+    """Return the answers to a master's questions."""
+    full = full_marks(master)
+    sections = corpus(f"answers/{master.stem[:2]}.txt")
+    return [(key, name, full[key] if kept == "full" else int(kept), source) for (key, kept, name), source in sections]
 
 
-def test_the_untouched_release_gets_nothing(grade: Grade) -> None:
-    result = grade(EXERCISE.read_bytes())
-    assert points(result) == dict.fromkeys(KEYS, 0)
+def rounds() -> list[tuple[Path, tuple[Answer, ...]]]:
+    """Return submissions to grade: each holds the next answer to every question of its master."""
+    made = []
+    for master in MASTERS:
+        by_question = [[a for a in answers_to(master) if a[0] == key] for key in full_marks(master)]
+        made += [(master, tuple(a for a in chosen if a)) for chosen in zip_longest(*by_question)]
+    return made
+
+
+def exercise(master: Path) -> Path:
+    return ROOT / "exercises" / master.name
+
+
+ROUNDS = rounds()
+NAMES = [f"{master.stem} {number}" for number, (master, _) in enumerate(ROUNDS)]
+every_master = pytest.mark.parametrize("master", MASTERS, ids=[path.stem for path in MASTERS])
+
+
+@every_master
+def test_the_master_gets_full_marks(grade: Grade, master: Path) -> None:
+    result = grade(master.read_bytes())
+    assert points(result) == full_marks(master), result
+
+
+@every_master
+def test_the_untouched_release_gets_nothing(grade: Grade, master: Path) -> None:
+    result = grade(exercise(master).read_bytes())
+    assert points(result) == dict.fromkeys(full_marks(master), 0)
     assert result["notes"] == []
 
 
-@pytest.mark.parametrize(("key", "name", "expected", "source"), ANSWERS, ids=[f"{a[0]}: {a[1]}" for a in ANSWERS])
-def test_an_answer_gets_its_points(grade: Grade, key: str, name: str, expected: int, source: str) -> None:
-    result = points(grade(submission({key: source})))
-    assert result == dict.fromkeys(KEYS, 0) | {key: expected}
+@pytest.mark.parametrize(("master", "answers"), ROUNDS, ids=NAMES)
+def test_answers_get_their_points(grade: Grade, master: Path, answers: tuple[Answer, ...]) -> None:
+    sources = {key: source for key, _, _, source in answers}
+    result = points(grade(submission(sources, notebook(exercise(master)))))
+    expected = dict.fromkeys(full_marks(master), 0) | {key: kept for key, _, kept, _ in answers}
+    wrong = [
+        f"{key}, {name}: {result[key]} points, expected {kept}" for key, name, kept, _ in answers if result[key] != kept
+    ]
+    assert result == expected, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_every_exercise_has_five_wrong_and_two_right_answers(key: str) -> None:
-    kept = [points for question, _, points, _ in ANSWERS if question == key]
-    assert sum(points < FULL[key] for points in kept) >= 5
-    assert sum(points == FULL[key] for points in kept) >= 2
+@every_master
+def test_every_exercise_has_five_wrong_and_two_right_answers(master: Path) -> None:
+    full, answers = full_marks(master), answers_to(master)
+    assert len(full) >= 5
+    for key, best in full.items():
+        kept = [points for question, _, points, _ in answers if question == key]
+        assert sum(points < best for points in kept) >= 5, key
+        assert sum(points == best for points in kept) >= 2, key
 
 
-def test_the_exercise_holds_no_solution_and_no_hidden_test() -> None:
-    text = EXERCISE.read_text(encoding="utf-8")
-    assert not any(
-        word in text for word in ("BEGIN SOLUTION", "BEGIN HIDDEN", "hidden=[", "careless = ", "first + n, SLOTS")
-    )
-    assert notebook()["nbformat"] == 4
+@every_master
+def test_the_exercise_holds_no_solution_and_no_hidden_test(master: Path) -> None:
+    text = exercise(master).read_text(encoding="utf-8")
+    assert not any(word in text for word in ("BEGIN SOLUTION", "BEGIN HIDDEN", "hidden=["))
+    assert notebook(exercise(master))["nbformat"] == 4
