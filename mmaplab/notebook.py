@@ -9,6 +9,7 @@ from mmaplab import ledger
 from mmaplab.advice import advice_effects, faults_and_io
 from mmaplab.areas import count_areas, promises, time_with_areas
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PTRS_PER_PTE
+from mmaplab.costmodel import Prices, calibrate, contest, estimate, estimates, parts, races, trials
 from mmaplab.durable import cached_after_munmap, dirty_after_each_call, flusher_rules
 from mmaplab.edges import in_a_child, touch_by_system_call
 from mmaplab.experiments import time_touches, twin
@@ -37,12 +38,14 @@ from mmaplab.real import (
     status,
     warm_file,
 )
+from mmaplab.scale import a_terabyte, cold_and_random, tables_of_a_walk, two_regimes
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.filefault import filemap_map_pages
 from mmaplab.sim.mm_types import FaultResult
 from mmaplab.source import source
 from mmaplab.ties import deleted_and_mapped, tie
 from mmaplab.variants import (
+    cheaper_question,
     copies_question,
     durable_question,
     edge_question,
@@ -59,7 +62,7 @@ from mmaplab.views.coursemap import course_map
 from mmaplab.views.frames import frames
 from mmaplab.views.ladder import ladder
 from mmaplab.views.linked import linked
-from mmaplab.views.plots import raster
+from mmaplab.views.plots import against, lines, raster
 from mmaplab.views.space import space
 from mmaplab.views.strip import strip
 from mmaplab.views.tables import tables
@@ -87,21 +90,28 @@ __all__ = [
     "KernelConfig",
     "LinuxKernel",
     "NotAvailable",
+    "Prices",
     "SegmentationFault",
+    "a_terabyte",
     "address_fields",
     "advice_effects",
+    "against",
     "against_linux",
     "ask",
     "beliefs",
     "bill",
     "books_of_reading",
     "cached_after_munmap",
+    "calibrate",
     "can_be_mapped",
+    "cheaper_question",
     "check",
     "check_slot",
+    "cold_and_random",
     "cold_touch",
     "compare",
     "compare_pages",
+    "contest",
     "copies_of_one_store",
     "copies_question",
     "count_areas",
@@ -114,6 +124,8 @@ __all__ = [
     "durable_question",
     "edge_question",
     "entries_of_three_ways",
+    "estimate",
+    "estimates",
     "fault_addresses",
     "fault_counts",
     "faults_and_io",
@@ -134,6 +146,7 @@ __all__ = [
     "last_page_question",
     "ledger",
     "line_question",
+    "lines",
     "linked",
     "live_copies",
     "live_pages",
@@ -145,6 +158,7 @@ __all__ = [
     "orders_question",
     "pagemap",
     "pages",
+    "parts",
     "play",
     "player",
     "predict",
@@ -155,6 +169,7 @@ __all__ = [
     "promises",
     "quiz",
     "quiz_variant",
+    "races",
     "raster",
     "residency",
     "rollup",
@@ -166,6 +181,7 @@ __all__ = [
     "status",
     "strip",
     "tables",
+    "tables_of_a_walk",
     "text_file",
     "thread_and_me",
     "tie",
@@ -173,8 +189,10 @@ __all__ = [
     "time_with_areas",
     "timeline",
     "touch_by_system_call",
+    "trials",
     "twin",
     "twinview",
+    "two_regimes",
     "warm_file",
     "what_changed",
     "window_question",

@@ -11,11 +11,13 @@ from collections.abc import Callable
 
 from mmaplab.constants import Map, Ms, Open, Prot
 from mmaplab.interface import BusError, FatalSignal, Process
-from mmaplab.ledger import copies, copy_counts, fault_addresses
+from mmaplab.ledger import Price, copies, copy_counts, fault_addresses, price
 from mmaplab.outcomes import crash_outcomes, interleavings
 from mmaplab.sim import Kernel, KernelConfig
+from mmaplab.sim.events import Copy, Event, PageFault, Syscall
 
 PAGE = 4096
+MAPPED_AT = 0x7FFF_0000_0000
 
 
 def window_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
@@ -214,6 +216,44 @@ def hops_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
     state = "cached" if warm else "only on the disk"
     question = f"A file of {pages} pages is {state}. A program {told}. How many bytes does the processor copy?"
     return question, dict(sorted(answers.items(), key=lambda item: int(item[0].replace(",", ""))))
+
+
+def cheaper_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
+    """Make a question about prices: read or mmap, for scattered pages or for several passes?"""
+    call, copy, fault = rng.randrange(1, 4), rng.randrange(1, 4), rng.randrange(8, 25)
+    passes, scattered = rng.randrange(1, 6), rng.random() < 0.5
+    wanted = range(0, 256, 16) if scattered else range(rng.choice((32, 64, 96)))
+    costs: dict[type[Event], Price] = {
+        Syscall: call,
+        PageFault: fault,
+        Copy: lambda event: copy * getattr(event, "nbytes", 0) / PAGE,
+    }
+
+    def cost(mapped: bool) -> float:
+        kernel = Kernel()
+        kernel.create_file("file", bytes(256 * PAGE), warm=True)
+        p, start = kernel.spawn(), len(kernel.trace.records)
+        fd = p.open("file")
+        a = p.mmap(MAPPED_AT, 256 * PAGE, Prot.PROT_READ, Map.MAP_SHARED | Map.MAP_FIXED, fd) if mapped else 0
+        for page in list(wanted) * passes:
+            p.load(a + page * PAGE) if mapped else p.pread(fd, PAGE, page * PAGE)
+        return round(price(kernel.trace.records[start:], costs), 3)
+
+    read, mapped = cost(False), cost(True)
+    right = "they cost the same" if read == mapped else "read is cheaper" if read < mapped else "mmap is cheaper"
+    told = "sixteen pages, 16 pages apart," if scattered else f"the first {len(wanted)} pages"
+    answers: dict[str, str | None] = {
+        "read is cheaper": "Read pays a call and a copy for each page, in each pass. Count faults: one a window.",
+        "mmap is cheaper": "The mapping pays a fault for each window that is hit, and a call for mmap. Add up.",
+        "they cost the same": "Add up both bills: calls and copies for read; mmap's call, and a fault for each window.",
+    }
+    answers[right] = None
+    question = (
+        f"A system call costs {call}, the copy of a page {copy}, a fault that maps its window of 16 pages {fault}. A "
+        f"file of 256 cached pages is open. A program uses {told} {passes} time{'s' * (passes > 1)}: by a read "
+        "of 4 KiB each time, or by loads through one mapping, made once. Which is cheaper?"
+    )
+    return question, answers
 
 
 def edge_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmaplab import advice, areas, durable, edges, hops, owners, ownspace, ties
+from mmaplab import advice, areas, durable, edges, hops, owners, ownspace, scale, ties
 from mmaplab.lab import NotAvailable
 
 pytestmark = pytest.mark.live
@@ -27,6 +27,10 @@ EXPERIMENTS = (
     ownspace.my_space,
     ownspace.one_line,
     ownspace.thread_and_me,
+    scale.a_terabyte,
+    scale.cold_and_random,
+    scale.tables_of_a_walk,
+    scale.two_regimes,
     ties.deleted_and_mapped,
     ties.tie,
 )

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from mmaplab.bench.measure import Bench, Row
 
-ROOMS = ("simulator", "footprint", "starting", "agreement", "wrappers", "player")
+ROOMS = ("simulator", "footprint", "starting", "agreement", "wrappers", "costs", "player")
 """The modules of mmaplab/bench that measure something."""
 
 

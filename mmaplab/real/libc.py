@@ -98,6 +98,11 @@ def unmap_memory(addr: int, length: int) -> None:
     check(function("munmap")(addr, length), "munmap")
 
 
+def memory_at(addr: int, length: int) -> memoryview:
+    """Return the bytes at an address, without a copy; using them after they are unmapped ends this process."""
+    return memoryview((ctypes.c_ubyte * length).from_address(addr))
+
+
 def page_residency(addr: int, length: int) -> list[bool]:
     """Call mincore(2) in this process: for each page whether the page cache holds it; raises OSError."""
     pages = (length + 4095) // 4096

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -37,6 +38,8 @@ STYLE = {
 }
 """What matplotlib is told; 9 points are 12.5 user units. `svg.hashsalt` makes its names the same each time."""
 
+LINES = ((theme.BLOCK, "--"), (theme.INK, "-"), (theme.FAULT, ":"))
+"""Colour and line of the first, second and third row of a plot of lines: told apart without colour, too."""
 WIDTH, HEIGHT = 7.2, 3.2
 """Inches, of 100 user units each: a plot is as wide as every other picture."""
 
@@ -98,4 +101,48 @@ def raster(faults: Sequence[int], *, pages: int, title: str) -> Plot:
 
     shown = ", ".join(map(str, faults[:8])) + (f", ... {faults[-1]}" if len(faults) > 8 else "")
     said = f"{count}; the faulting pages are {shown}." if faults else f"{count}."
+    return plot(title, said, f"{title}: {said}", draw)
+
+
+def lines(rows: Mapping[str, Sequence[tuple[float, float]]], *, across: str, up: str, title: str) -> Plot:
+    """Return one line for each row of points (x, y), named at its end; `across` and `up` name the axes.
+
+    Raises ValueError where there is no line, or a line of no points.
+    """
+    if not rows or not all(rows.values()):
+        raise ValueError(f"lines() got {dict(rows)}: give every name one point (x, y) at least")
+
+    def draw(axes: Any) -> None:
+        for (name, points), (colour, style) in zip(rows.items(), LINES, strict=False):
+            axes.plot(*zip(*points, strict=True), color=colour, linestyle=style, linewidth=2)
+            end = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
+            axes.annotate(name, points[-1], color=colour, weight="bold", **end)
+        axes.set(xlabel=across, ylabel=up, ylim=(0, None))
+        axes.set_xlim(0, 1.12 * max(points[-1][0] for points in rows.values()))  # room for the names
+        axes.grid(axis="y", color=theme.FREE, linewidth=0.6)
+
+    ends = "; ".join(f"{name} from {pts[0][1]:,.4g} to {pts[-1][1]:,.4g}" for name, pts in rows.items())
+    said = f"{up} against {across}: {ends}."
+    return plot(title, said, f"{title}: {said}", draw)
+
+
+def against(pairs: Mapping[str, tuple[float, float]], *, title: str, unit: str) -> Plot:
+    """Return one mark for each (predicted, measured), on logarithmic axes with the line where both are equal.
+
+    Raises ValueError for a number that is not above 0.
+    """
+    wrong = [name for name, pair in pairs.items() if min(pair) <= 0]
+    if wrong or not pairs:
+        raise ValueError(f"{wrong[0] if wrong else 'nothing'!r}: a logarithmic plot needs numbers above 0")
+    low, high = min(map(min, pairs.values())), max(map(max, pairs.values()))
+
+    def draw(axes: Any) -> None:
+        axes.plot([low, high], [low, high], color=theme.INK, linewidth=1)
+        axes.annotate("both equal ", (high, high), ha="right", va="bottom", color=theme.INK)
+        for predicted, measured in pairs.values():
+            axes.plot([measured], [predicted], marker="o", color=theme.BLOCK, markersize=5, alpha=0.7)
+        axes.set(xscale="log", yscale="log", xlabel=f"measured, {unit}", ylabel=f"predicted, {unit}")
+
+    off = statistics.median(abs(predicted / measured - 1) for predicted, measured in pairs.values())
+    said = f"{len(pairs)} programs from {low:,.3g} to {high:,.4g} {unit}; half of them are within {100 * off:.0f} %."
     return plot(title, said, f"{title}: {said}", draw)
