@@ -2,6 +2,7 @@
 
     python -m mmaplab.authoring execute notebooks/*.ipynb     run in order, store the outputs
     python -m mmaplab.authoring claims                        make notebooks/claims.ipynb, and run every claim
+    python -m mmaplab.authoring glossary                      make notebooks/glossary.ipynb
     python -m mmaplab.authoring freeze                        write the installed versions to constraints.txt
 
 A cell tagged `widget` is stored without its output: a widget needs a running kernel, and a static twin stands beside
@@ -24,7 +25,7 @@ from nbformat import NotebookNode
 
 from mmaplab.claimrun import run_chapter
 from mmaplab.claimspage import STORED
-from mmaplab.course import chapters, claims
+from mmaplab.course import chapters, claims, glossary
 from mmaplab.lab import here
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -34,6 +35,7 @@ METADATA = {
 }
 CONSTRAINTS = Path("constraints.txt")
 CLAIMS_NOTEBOOK = Path("notebooks/claims.ipynb")
+GLOSSARY_NOTEBOOK = Path("notebooks/glossary.ipynb")
 
 
 def execute(path: Path, timeout: float = 300) -> None:
@@ -139,6 +141,25 @@ def store_claims(path: Path = CLAIMS_NOTEBOOK) -> None:
     execute(path)
 
 
+def glossary_notebook() -> NotebookNode:
+    """Return the notebook that explains every term of the course and leads to the chapter that uses it first."""
+    rows = ["| term | what it means | explained in |", "| --- | --- | --- |"]
+    for term in sorted(glossary().values(), key=lambda term: term.name.lower()):
+        chapter = chapters()[term.chapter]
+        rows.append(f"| **{term.name}** | {term.means} | [{chapter.number} {chapter.title}]({chapter.stem}.ipynb) |")
+    cells = [nbformat.v4.new_markdown_cell(text) for text in (GLOSSARY_TITLE, "\n".join(rows))]
+    cells[0].id, cells[1].id = "title", "terms"
+    notebook = nbformat.v4.new_notebook(metadata=METADATA, cells=cells)
+    notebook.nbformat_minor = 5
+    return notebook
+
+
+GLOSSARY_TITLE = """# The words of the course
+
+Each term is defined once, in bold, in the chapter that needs it first. Names in the font of code are the kernel's own:
+you find a function of the same name in Linux and in the simulated kernel, and `source("name")` shows the latter."""
+
+
 def freeze(path: Path = CONSTRAINTS) -> None:
     """Write the versions of what is installed here; keep the file's comments and its lines for other systems."""
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -156,10 +177,14 @@ def main(argv: list[str] | None = None) -> int:
     run.add_argument("notebooks", nargs="+", type=Path)
     run.add_argument("--timeout", type=float, default=300, metavar="S", help="seconds that one cell may take")
     commands.add_parser("claims", help="run every claim, and make the notebook that lists them")
+    commands.add_parser("glossary", help="make the notebook that explains every term")
     commands.add_parser("freeze", help="write the installed versions to constraints.txt")
     args = parser.parse_args(argv)
     if args.command == "claims":
         store_claims()
+        return 0
+    if args.command == "glossary":
+        nbformat.write(glossary_notebook(), GLOSSARY_NOTEBOOK)
         return 0
     if args.command == "freeze":
         freeze()

@@ -9,6 +9,9 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 
 from mmaplab import authoring
+from mmaplab.course import glossary
+
+ROOT = Path(__file__).parent.parent
 
 WIDGET = "import ipywidgets\nipywidgets.IntSlider()"
 
@@ -81,3 +84,10 @@ def test_freeze_keeps_comments_and_other_systems(tmp_path: Path) -> None:
     assert "appnope==1.0.0; sys_platform == 'darwin'" in lines
     assert f"nbformat=={nbformat.__version__}" in lines
     assert not [line for line in lines if line.startswith(("old", "mmaplab", "pip=="))]
+
+
+def test_the_stored_glossary_is_the_one_that_is_made_from_the_terms() -> None:
+    """Nobody edits it by hand; the links of all notebooks are followed by another test."""
+    stored_one = nbformat.read(ROOT / "notebooks" / "glossary.ipynb", as_version=4)
+    assert stored_one == authoring.glossary_notebook()
+    assert all(f"**{term}**" in stored_one.cells[1].source for term in glossary())
