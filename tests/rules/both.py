@@ -7,7 +7,7 @@ each call too, must do the same, and must leave the same behind (`mmaplab.fuzz.c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mmaplab.fuzz.compare import run_python
 from mmaplab.fuzz.pair import Pair
 from mmaplab.fuzz.writer import FileData
 from mmaplab.interface import FaultCounts, Process, Program
+from mmaplab.interface import Kernel as AnyKernel
 from mmaplab.pte import pte_dirty, pte_pfn
 from mmaplab.real import procfs
 from mmaplab.sim import Kernel, KernelConfig, invariants
@@ -55,6 +56,23 @@ class Both:
             for path, data in (files or {}).items():
                 kernel.create_file(path, data.bytes(), warm=warm)
             program(kernel.spawn())
+
+    def ask(self, program: Callable[[AnyKernel, Process], None], pages: int, warm: bool = True) -> None:
+        """Run a program that needs its kernel, too, on a simulated or on the live one; its file is `f0`."""
+        data = FileData(pages * PAGE).bytes()
+        if not self.pair:
+            with Kernel(self.config, check=invariants.check) as kernel:
+                kernel.create_file("f0", data, warm=warm)
+                program(kernel, kernel.spawn())
+            return
+        live = self.pair.real
+        live.create_file("f0", data, warm=warm)
+        p = live.spawn()
+        try:
+            program(live, p)
+        finally:
+            p.unlink("f0")
+            p.exit()
 
     @property
     def on_disk(self) -> bool:

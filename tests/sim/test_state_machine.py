@@ -35,10 +35,11 @@ from mmaplab.sim import Kernel, KernelConfig, invariants
 from mmaplab.sim.mm_types import VmArea
 
 ARENA = 0x1000_0000
-PAGES, NAMES = 12, ("f", "g")
+PAGES, NAMES = 5, ("f", "g")
+"""So few pages that areas, accesses and calls meet."""
 page = st.integers(0, PAGES - 1)
 length = st.integers(1, 5)
-prot = st.sampled_from((0, PROT_READ, PROT_READ | PROT_WRITE))
+prot = st.sampled_from((PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ, 0))
 pids = st.integers(0, 3)
 
 
