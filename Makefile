@@ -3,11 +3,18 @@
 #   make lab         JupyterLab with notebooks/00_start_here.ipynb open
 #   make test        every test; browser tests where Chromium is found
 #   make lint        ruff and mypy
+#   make test-unit       unit, property and live-kernel tests
+#   make test-notebooks  nbval: every cell runs again and must show what is stored
+#   make test-browser    the chapters, the site and the slides in headless Chromium
 #   make notebooks   run the notebooks again and store what they show
 #   make release     make exercises/ from solutions/
 #   make fuzz        random programs on both kernels: make fuzz N=1000 [SEED=1] [ON=tmpfs]
 #   make mutants     break the simulator on purpose: does the fuzzer notice? (ten minutes or more)
 #   make bench       measure the project's numbers, store them, and put them into README.md (some minutes)
+#   make docs        the generated parts of docs/, README.md, and the instructor's notes in the notebooks
+#   make site        the whole course as pages in site/, which open without a server or a network
+#   make slides      slides for each chapter, in site/slides/
+#   make wheels      all that an installation needs, as files in wheels/, for machines without a network
 #   make freeze      write the versions that are in .venv to constraints.txt
 #   make clean       remove .venv and everything that was made
 #
@@ -28,7 +35,8 @@ ifneq ($(shell cat $(VENV)/.here 2>/dev/null),$(shell test -x $(PY) && pwd))
 $(shell rm -f $(VENV)/.here $(VENV)/.lab $(VENV)/.test)
 endif
 
-.PHONY: lab test test-unit test-notebooks test-browser lint fuzz mutants notebooks release bench freeze clean
+.PHONY: lab test test-unit test-notebooks test-browser lint fuzz mutants notebooks release bench \
+  docs site slides wheels freeze clean
 .NOTPARALLEL:
 
 lab: $(VENV)/.lab
@@ -68,11 +76,26 @@ mutants: $(VENV)/.test
 bench: $(VENV)/.test
 	@$(PY) -m mmaplab bench --record
 
+wheels: $(VENV)/.here
+	@$(PIP) install -q -c constraints.txt hatchling editables
+	@$(PIP) wheel -q -c constraints.txt --no-build-isolation -w wheels '.[lab]'
+	@echo "wheels/ holds all of it, for this system and this Python. On a machine without a network: make a venv, then"
+	@echo "  pip install --no-index -f wheels 'mmaplab[lab]'"
+
+docs: $(VENV)/.test
+	@$(PY) -m mmaplab.publish docs
+
+site: $(VENV)/.test
+	@$(PY) -m mmaplab.publish site site
+
+slides: $(VENV)/.test
+	@$(PY) -m mmaplab.publish slides site/slides
+
 freeze: $(VENV)/.test
 	@$(PY) -m mmaplab.authoring freeze
 
 clean:
-	rm -rf $(VENV) .artifacts .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .artifacts .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site wheels
 
 $(VENV)/.here:
 	@found=; \

@@ -15,7 +15,10 @@ from mmaplab.real.libc import require_linux
 
 
 def advice_effects(pages: int = 256, page: int = 128) -> dict[str, Value]:
-    """Touch one byte of a cold file, by default and under MADV_RANDOM; then ask for all of it with MADV_WILLNEED."""
+    """Touch one byte of a cold file, by default and under MADV_RANDOM; then ask for all of it with MADV_WILLNEED.
+
+    Pages and entries; madvise(2). Raises NotAvailable where there is no Linux, or where the file has no disk.
+    """
     require_linux()
     told: dict[str, Value] = {}
     with warm_file(pages) as path:

@@ -56,9 +56,14 @@ class ClaimTable:
 
 def claims_of(stem: str) -> ClaimTable:
     """Return a chapter's claims with their recorded outcomes; raises FileNotFoundError where it does not lie here."""
-    kept = json.loads(STORED.read_text(encoding="utf-8")) if STORED.exists() else {}
+    return ClaimTable(stem, claim_cells(Path(f"{stem}.ipynb")), *recorded_outcomes())
+
+
+def recorded_outcomes(stored: Path = STORED) -> tuple[Outcomes, str]:
+    """Return the outcomes that are stored, and a sentence that says where and when they were recorded."""
+    kept = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else {}
     told = f"as recorded on {kept['kernel']}, {kept['date']}" if kept else "never run"
-    return ClaimTable(stem, claim_cells(Path(f"{stem}.ipynb")), kept.get("outcomes", {}), told)
+    return kept.get("outcomes", {}), told
 
 
 class CheckClaims(ipywidgets.VBox):  # type: ignore[misc]

@@ -5,6 +5,8 @@
     mmaplab fuzz       run random programs on both kernels and compare
     mmaplab release    make exercises/ from solutions/
     mmaplab grade      grade submissions
+    mmaplab gradebook  take scores over into nbgrader's gradebook
+    mmaplab similar    say which answers of a class are alike
     mmaplab bench      measure what the project promises in numbers
     mmaplab schedule   add up the minutes of the chapters
 
@@ -16,6 +18,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+
+GRADEBOOK = """Take the scores of a graded folder over into nbgrader's gradebook (gradebook.db of the course, or what
+its nbgrader_config.py names). Assignments are recorded where `nbgrader generate_assignment` has not done so; automatic
+scores and comments are replaced, manual ones stay; the pages go into the course's feedback folder."""
+
+SIMILAR = """Compare the answers of a class, without names, numbers, texts, comments, and what the exercise gives.
+Nothing is run, and nothing leaves this machine. The report says where a person should look; it proves nothing."""
 
 
 def lab(argv: list[str]) -> int:
@@ -60,6 +69,24 @@ def grade(argv: list[str]) -> int:
     return command.run_grade(parser.parse_args(argv))
 
 
+def gradebook(argv: list[str]) -> int:
+    """take scores over into nbgrader's gradebook"""
+    from mmaplab.grading import command
+
+    parser = argparse.ArgumentParser(prog="mmaplab gradebook", description=GRADEBOOK)
+    command.add_gradebook_arguments(parser)
+    return command.run_gradebook(parser.parse_args(argv))
+
+
+def similar(argv: list[str]) -> int:
+    """say which answers of a class are alike"""
+    from mmaplab.grading import command
+
+    parser = argparse.ArgumentParser(prog="mmaplab similar", description=SIMILAR)
+    command.add_similar_arguments(parser)
+    return command.run_similar(parser.parse_args(argv))
+
+
 def schedule(argv: list[str]) -> int:
     """add up the minutes of the chapters"""
     from mmaplab.course import schedule as room
@@ -74,7 +101,7 @@ def bench(argv: list[str]) -> int:
     return command.main(argv)
 
 
-ROOMS = (lab, doctor, fuzz, release, grade, schedule, bench)
+ROOMS = (lab, doctor, fuzz, release, grade, gradebook, similar, schedule, bench)
 COMMANDS: dict[str, Callable[[list[str]], int]] = {room.__name__: room for room in ROOMS}
 
 

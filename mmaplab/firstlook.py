@@ -63,7 +63,10 @@ def _try(fd: int) -> str:
 
 
 def cold_touch(pages: int = 1024, page: int = 512) -> dict[str, Value]:
-    """Map a file that is only on the disk, touch one byte, then map it once more with MAP_POPULATE; count each time."""
+    """Map a file that is only on the disk, touch one byte, then map it once more with MAP_POPULATE; count each time.
+
+    Pages, entries and bytes; mincore(2). Raises NotAvailable where the file has no disk.
+    """
     counted: dict[str, Value] = {"pages": pages}
     with warm_file(pages) as path:
         drop_cache(path)

@@ -31,7 +31,10 @@ def _booked(action: Callable[[], object]) -> dict[str, int]:
 
 
 def books_of_reading(pages: int = 1024) -> dict[str, Value]:
-    """Read a file warm, cold, past the page cache, and through a mapping; bytes asked for, and from the disk."""
+    """Read a file warm, cold, past the page cache, and through a mapping; bytes asked for, and from the disk.
+
+    proc_pid_io(5). Raises NotAvailable where there is no Linux, no disk, or no O_DIRECT.
+    """
     require_linux()
     size = pages * PAGE_SIZE
     told: dict[str, Value] = {"bytes": size}

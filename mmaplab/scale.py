@@ -27,7 +27,7 @@ SEED = 9
 
 
 def a_terabyte(places: int = 10) -> dict[str, Value]:
-    """Map a sparse file of 1 TiB and load a byte in some places; bytes."""
+    """Map a sparse file of 1 TiB and load a byte in some places; bytes. Raises NotAvailable."""
     require_linux()
     with warm_file(1) as path:
         try:

@@ -128,7 +128,7 @@ TOWERS = {
         uses=(),
         floors=(
             "course",
-            "course.schedule",
+            "course.schedule course.teaching",
         ),
     ),
     "views": Tower(  # pictures: they know events and numbers, never a kernel
@@ -178,19 +178,26 @@ TOWERS = {
         uses=("shared", "sim", "sim.trace", "real", "ledger", "programs", "fuzz", "views"),
         floors=(
             "grading.plain grading.contracts",
-            "grading.questions grading.programs grading.state grading.watch grading.bugs_first",
+            "grading.questions grading.programs grading.state grading.watch grading.bugs_first"
+            " grading.bugs_copies grading.bugs_edges grading.bugs_speed grading.bugs_ties"
+            " grading.situations",
             "grading.families.draft grading.observe grading.bugs grading.package grading.shorten",
             "grading.families.areas grading.families.faults grading.families.files grading.families.processes"
             " grading.families.places grading.families.windows grading.cost grading.difference grading.serve",
             "grading.families grading.picture grading.ask grading.forker",
+            "grading.asked",
+            "grading.variant",
             "grading.judge",
             "grading.desk",
-            "grading grading.bar grading.formats grading.release grading.sandbox grading.submission",
+            "grading grading.bar grading.formats grading.shape grading.sandbox grading.submission",
+            "grading.release",
             "grading.report",
             "grading.finding grading.runner",
             "grading.units",
             "grading.book grading.cluster",
             "grading.bulk grading.gradebook",
+            "grading.similar",
+            "grading.similarpage",
             "grading.command",
         ),
         libraries=("nbformat", "nbgrader", "traitlets", "IPython", "distributed"),
@@ -237,12 +244,24 @@ TOWERS = {
         floors=(
             "bench bench.measure",
             "bench.simulator bench.footprint bench.starting bench.agreement bench.costs"
-            " bench.player bench.wrappers",
+            " bench.grading bench.player bench.wrappers",
             "bench.rooms",
             "bench.report",
             "bench.command",
         ),
         libraries=("playwright",),  # inside a function only
+    ),
+    "publish": Tower(  # guides, pages and slides, made of the course for other places
+        uses=("shared", "sim", "ledger", "programs", "real", "course", "views", "widgets", "notebooks"),
+        floors=(
+            "publish publish.marks publish.deck",
+            "publish.chapters publish.pages",
+            "publish.floors publish.guide publish.readme publish.reference publish.search",
+            "publish.docs publish.slides publish.site",
+            "publish.command",
+            "publish.__main__",
+        ),
+        libraries=("bs4", "griffe", "nbconvert", "nbformat", "playwright", "pygments"),
     ),
     "command": Tower(
         uses=("shared", "fuzz", "real", "grading", "notebooks", "course", "bench"),

@@ -2,19 +2,21 @@
 
 mmaplab bench                      every room, at full size: some minutes
 mmaplab bench simulator --quick    one room, at small sizes: a look whether it works, no number to quote
-mmaplab bench --out DIR            DIR/bench.json and DIR/bench.txt as well
-mmaplab bench --record             also the stored report, and the numbers in ./README.md (`make bench`)
+mmaplab bench --out DIR            DIR/bench.json, DIR/bench.txt and pictures as well
+mmaplab bench --record             also the stored report, ./README.md's numbers, ./docs/goals.svg (`make bench`)
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 from pathlib import Path
 
-from mmaplab.bench import report
+from mmaplab.bench import plots, report
 from mmaplab.bench.measure import Bench
 from mmaplab.bench.rooms import ROOMS
+from mmaplab.views.svg import Svg
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,6 +66,19 @@ def write(found: report.Report, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "bench.json").write_text(as_json(found), encoding="utf-8")
     (folder / "bench.txt").write_text(report.text(found), encoding="utf-8")
+    for name, picture in pictures(found).items():
+        picture.save(folder / f"{name}.svg")
+
+
+def pictures(found: report.Report) -> dict[str, Svg]:
+    """Return the report's pictures by name: all goals, and the rows of each room; none where there is nothing to draw."""
+    made = {}
+    with suppress(ValueError):
+        made["goals"] = plots.goals(found)
+    for room in found["rooms"]:
+        with suppress(ValueError):
+            made[room["name"]] = plots.bars(found, room["name"])
+    return made
 
 
 def record(found: report.Report, readme: Path) -> None:
@@ -71,6 +86,8 @@ def record(found: report.Report, readme: Path) -> None:
     with_numbers = report.with_block(readme.read_text(encoding="utf-8"), found)
     report.STORED.write_text(as_json(found), encoding="utf-8")
     readme.write_text(with_numbers, encoding="utf-8")
+    with suppress(ValueError, FileNotFoundError):
+        plots.goals(found).save(readme.parent / "docs" / "goals.svg")
 
 
 def as_json(found: report.Report) -> str:

@@ -8,7 +8,18 @@ from typing import Protocol, cast
 
 from mmaplab.bench.measure import Bench, Row
 
-ROOMS = ("simulator", "footprint", "starting", "agreement", "wrappers", "costs", "player")
+ROOMS = (
+    "simulator",
+    "footprint",
+    "starting",
+    "agreement",
+    "wrappers",
+    "costs",
+    "grading",
+    "player",
+    "setting_up",
+    "chapters",
+)
 """The modules of mmaplab/bench that measure something."""
 
 

@@ -1,7 +1,9 @@
-"""The commands `mmaplab release` and `mmaplab grade`.
+"""The commands `mmaplab release`, `mmaplab grade`, `mmaplab gradebook` and `mmaplab similar`.
 
     mmaplab release [--check]                      make exercises/ from solutions/, or say what differs
     mmaplab grade SUBMISSIONS --out DIR ...        grade a notebook, a folder of them, or a zip
+    mmaplab gradebook DIR --course COURSE          take the scores over into nbgrader's gradebook
+    mmaplab similar SUBMISSIONS --out FILE         say which answers are alike
 
 Importing this room loads nothing heavy; each command imports what it needs when it runs.
 """
@@ -10,7 +12,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
+
+from mmaplab.grading.bar import Bar
 
 
 def add_release_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +54,9 @@ def add_grade_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--solutions", type=Path, default=Path("solutions"), help="the masters (default: ./solutions)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="submissions graded at the same time")
     parser.add_argument(
+        "--cluster", default="", metavar="ADDRESS", help="grade on the Dask cluster at tcp://HOST:PORT instead of here"
+    )
+    parser.add_argument(
         "--timeout",
         type=float,
         default=30.0,
@@ -68,23 +76,79 @@ def add_grade_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_grade(args: argparse.Namespace) -> int:
     """Grade submissions; returns 0 when all could be graded, 1 when some could not, 2 when nothing could start."""
-    from mmaplab.grading.bulk import CannotGrade, grade_all
+    from mmaplab.grading.bulk import Ways, grade_all
+    from mmaplab.grading.finding import CannotGrade
     from mmaplab.grading.sandbox import Limits
 
     limits = Limits(seconds=args.timeout, memory_bytes=args.memory << 20)
+    ways = Ways(args.jobs, args.cluster, limits, args.allow_unprotected)
+    bar = Bar(sys.stderr, time.monotonic)
     try:
-        summary = grade_all(
-            args.submissions,
-            args.out,
-            solutions=args.solutions,
-            jobs=args.jobs,
-            limits=limits,
-            resume=args.resume,
-            allow_unprotected=args.allow_unprotected,
-            say=lambda text: print(text, file=sys.stderr, flush=True),
-        )
+        summary = grade_all(args.submissions, args.out, args.solutions, ways, args.resume, bar.show)
     except CannotGrade as error:
+        bar.close()
         print(f"mmaplab grade: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        bar.close()
+        print("mmaplab grade: interrupted. What is graded is kept: go on with --resume", file=sys.stderr)
+        return 130
+    bar.close()
     print(summary.text())
     return 1 if summary.broken else 0
+
+
+def add_gradebook_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `mmaplab gradebook`."""
+    parser.add_argument("out", type=Path, help="the folder that `mmaplab grade` has written")
+    parser.add_argument("--course", type=Path, required=True, help="the folder of the nbgrader course")
+    parser.add_argument("--solutions", type=Path, default=Path("solutions"), help="the masters (default: ./solutions)")
+    parser.add_argument(
+        "--student",
+        default="",
+        metavar="REGEX",
+        help="what of a submission's path names the student, as a group: '^([^_]+)_' takes what stands before the "
+        "first underscore (default: the first folder, or the file's name)",
+    )
+
+
+def run_gradebook(args: argparse.Namespace) -> int:
+    """Take scores over into a gradebook; returns 1 where some were left out, 2 where that cannot be done."""
+    try:
+        from mmaplab.grading.gradebook import CannotImport, import_scores
+    except ImportError as error:
+        print(f"mmaplab gradebook needs nbgrader ({error}): pip install 'mmaplab[instructor]'", file=sys.stderr)
+        return 2
+    try:
+        imported = import_scores(args.out, args.course, args.solutions, args.student)
+    except CannotImport as error:
+        print(f"mmaplab gradebook: {error}", file=sys.stderr)
+        return 2
+    print(imported.text())
+    return 1 if imported.left_out else 0
+
+
+def add_similar_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `mmaplab similar`."""
+    parser.add_argument("submissions", type=Path, help="a folder of notebooks, or a zip of them")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the report")
+    parser.add_argument("--solutions", type=Path, default=Path("solutions"), help="the masters (default: ./solutions)")
+    parser.add_argument(
+        "--alike", type=float, default=0.7, metavar="SHARE", help="list pairs from this share on, 0 to 1 (default: 0.7)"
+    )
+
+
+def run_similar(args: argparse.Namespace) -> int:
+    """Write the report; returns 2 where nothing can be compared."""
+    from mmaplab.grading.finding import CannotGrade
+    from mmaplab.grading.similar import compare_all
+    from mmaplab.grading.similarpage import similar_page
+
+    try:
+        compared = compare_all(args.submissions, args.solutions, args.alike)
+    except CannotGrade as error:
+        print(f"mmaplab similar: {error}", file=sys.stderr)
+        return 2
+    args.out.write_text(similar_page(compared), encoding="utf-8")
+    print(f"{compared.submissions} submissions compared; {len(compared.pairs)} pairs are alike. Report: {args.out}")
+    return 0

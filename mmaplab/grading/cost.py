@@ -22,8 +22,11 @@ from mmaplab.constants import PAGE_SIZE, Sig
 from mmaplab.grading.observe import kernel_for
 from mmaplab.grading.programs import Scenario
 from mmaplab.interface import FatalSignal, Process
+from mmaplab.pte import pte_pfn, pte_present
 from mmaplab.sim import Kernel
 from mmaplab.sim.events import FileCreate, VmaLink
+from mmaplab.sim.memory import Page
+from mmaplab.sim.process import Process as SimulatedProcess
 from mmaplab.sim.trace import Record
 
 ACCESSES = ("load", "store", "execute")
@@ -94,6 +97,35 @@ def _areas(run: Run, who: str) -> int:
     return len(cast(Process, run.names[who]).maps()) if who in run.names else 0
 
 
+def _rights(run: Run, where: str) -> int:
+    """Return what may be done at `process:address`, as the sum of PROT_READ, PROT_WRITE, PROT_EXEC; -1 in no area."""
+    who, _, address = where.partition(":")
+    for entry in cast(Process, run.names[who]).maps() if who in run.names else ():
+        if entry.start <= int(address, 0) < entry.end:
+            return sum(1 << bit for bit, letter in enumerate("rwx") if letter in entry.perms)
+    return -1
+
+
+def _users(run: Run, where: str) -> int:
+    """Return how many entries, of all processes, lead to the frame of `process:address`; 0 where there is no frame."""
+    page = _frame(run, where)
+    return page.mapcount if page else 0
+
+
+def _held(run: Run, where: str) -> int:
+    """Return the byte that the frame of `process:address` holds; -1 where there is no frame."""
+    page = _frame(run, where)
+    return page.data[int(where.partition(":")[2], 0) % PAGE_SIZE] if page else -1
+
+
+def _frame(run: Run, where: str) -> Page | None:
+    """Return the frame that the entry of `process:address` leads to at the end; it asks no fault for one."""
+    who, _, address = where.partition(":")
+    process = run.names.get(who)
+    pte = process.mm.pgd.get_pte(int(address, 0)) if isinstance(process, SimulatedProcess) else 0
+    return run.kernel.memory.pages[pte_pfn(pte)] if pte_present(pte) else None
+
+
 def _byte(run: Run, where: str) -> int:
     return _at(run.kernel.file_bytes, where)
 
@@ -134,6 +166,9 @@ MEASURES: dict[str, tuple[str, Callable[[Run, str], int]]] = {
     "areas_made": ("areas made", lambda run, _: sum(isinstance(r.event, VmaLink) for r in run.records)),
     "files_made": ("files made", lambda run, _: sum(isinstance(r.event, FileCreate) for r in run.records)),
     "areas": ("areas that {} has at the end", _areas),
+    "rights": ("the rights that {} has at {} (-1: no area is there)", _rights),
+    "users": ("the entries that lead to the frame that {} has at {} at the end", _users),
+    "held": ("the byte that {} has at {} at the end (-1: no page is there)", _held),
     "ended": ("calls that ended with {}", lambda run, name: run.ended_with(name)),
     "byte": ("the byte of file {} at {}", _byte),
     "disk": ("the byte of file {} at {} on the disk", _durable_byte),

@@ -2,6 +2,7 @@
 
     check("fault-bill", bill)                  one question of an exercise notebook, by its key
     hint("fault-bill", 2)                      its hints, one after the other
+    variant("fault-own", "Anna")               a program of your own, where the question has one for each learner
     check_slot(do_fault_around)                a kernel function against the reference, on generated programs
 
 What a learner wrote runs in a fork of the notebook's process, under limits of time and memory. The tests that are
@@ -15,13 +16,16 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mmaplab import notes
 from mmaplab.grading.ask import DESK_SECONDS, forked
+from mmaplab.grading.asked import Finding
 from mmaplab.grading.contracts import CONTRACTS, misfit, slot_of
 from mmaplab.grading.cost import ACCESSES, QUESTIONS
 from mmaplab.grading.families import SLOT_FAMILIES, situation
-from mmaplab.grading.judge import Finding, judge
+from mmaplab.grading.judge import judge
 from mmaplab.grading.plain import Plain
-from mmaplab.grading.questions import Question, Test, public_question
+from mmaplab.grading.questions import Question, Test, chapter_of, public_question
+from mmaplab.grading.variant import Variant, variant_of
 from mmaplab.interface import Program
 from mmaplab.lab import NotAvailable
 from mmaplab.program import Log, record
@@ -98,8 +102,9 @@ def _hints_html(hints: Sequence[str]) -> str:
 def check(key: str, *answers: object) -> Verdict:
     """Judge the answers to the question `key` by its public tests.
 
-    Give the answers in the order in which the cell names them. Raises KeyError for an unknown key and TypeError for
-    a wrong number of answers; whatever the answers themselves do only loses their tests.
+    Give the answers in the order in which the cell names them. How far they are goes into the learner's own notes.
+    Raises KeyError for an unknown key and TypeError for a wrong number of answers; whatever the answers themselves do
+    only loses their tests.
     """
     question = public_question(key)
     if len(answers) != len(question.answers):
@@ -109,11 +114,24 @@ def check(key: str, *answers: object) -> Verdict:
         return Verdict(question.title, f"not answered yet; {waiting}.", key=key)
     findings = judge_all(question.tests, dict(zip(question.answers, answers, strict=True)))
     passed = sum(finding.passed for finding in findings)
+    # for the learner's own page of progress; where nothing can be written, the answer is judged all the same
+    notes.write("exercises", key, {"chapter": chapter_of(key), "passed": passed, "of": len(findings)})
     hidden = f"{question.hidden} hidden one{'s' * (question.hidden != 1)} remain{'s' * (question.hidden == 1)}"
     if passed == len(findings):
         return Verdict(question.title, f"public checks passed, {hidden}.", findings, key=key)
     summary = f"{passed} of {_count(len(findings), 'public check')} passed, {hidden}."
     return Verdict(question.title, summary, findings, question.hints, key, question.section)
+
+
+def variant(key: str, seed: str | int) -> Variant:
+    """Return the program of your own for the question `key`, made from your name; `.again()` makes another one.
+
+    Raises KeyError for an unknown key, ValueError where the question has no variants, or for no name.
+    """
+    for test in public_question(key).tests:
+        if test.kind == "variant":
+            return variant_of(test.spec, seed)
+    raise ValueError(f"the question {key!r} has the same program for everybody")
 
 
 def hint(key: str, step: int = 1) -> str:

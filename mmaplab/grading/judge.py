@@ -6,6 +6,8 @@
     slot      observations on generated programs        with the reference's observations, made here
     program   the calls that a program makes            what they cost when they are made again, here
     witness   the calls that a program makes            they must cost something else under a faulty kernel function
+    variant   a seed, and an answer                     the answer with that for the seed's own program
+    differs   the arguments of a function on plain data a faulty version must answer otherwise than a kernel
 
 Every kind is one function `(test, ask) -> Finding`. Whatever an answer does, the test ends with a finding.
 """
@@ -13,12 +15,13 @@ Every kind is one function `(test, ask) -> Finding`. Whatever an answer does, th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from mmaplab.calls import call_text
 from mmaplab.grading.ask import Ask, Died, Reply
-from mmaplab.grading.bugs import BUGS
+from mmaplab.grading.asked import Finding, Unanswered, asked, wrong_value
+from mmaplab.grading.bugs import BUGS, PAIRS
 from mmaplab.grading.cost import measure, measure_words, run_again
 from mmaplab.grading.difference import OWN_FAULTS, difference_lines, first_difference, step_text
 from mmaplab.grading.families import generate
@@ -28,7 +31,7 @@ from mmaplab.grading.plain import Plain, kind_of, same, told
 from mmaplab.grading.programs import Scenario
 from mmaplab.grading.questions import Test
 from mmaplab.grading.shorten import shorten
-from mmaplab.views.svg import Svg
+from mmaplab.grading.variant import judge_variant
 
 BUDGET = 600
 """How many programs are tried in all to find the shortest."""
@@ -45,36 +48,6 @@ WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one test found: did the answer pass, a sentence, and lines that show it.
-
-    `missing` says that a name was not there, so that cells before the answer may be needed. A kernel function that
-    differs from the reference has the `program` that shows it, and a `picture` of what both kernels have after it.
-    """
-
-    test: Test
-    passed: bool
-    message: str = ""
-    lines: tuple[str, ...] = ()
-    missing: bool = False
-    program: Scenario | None = None
-    picture: Svg | None = None
-
-    @property
-    def points(self) -> int:
-        """The points that the answer gets for this test."""
-        return self.test.points if self.passed else 0
-
-
-class Unanswered(Exception):
-    """There is nothing to judge; the message is a sentence, `missing` says that a name was not found."""
-
-    def __init__(self, message: str, missing: bool = False) -> None:
-        super().__init__(message)
-        self.missing = missing
-
-
 def judge(test: Test, ask: Ask) -> Finding:
     """Return what the test found; never raises for whatever the answer does."""
     try:
@@ -85,19 +58,6 @@ def judge(test: Test, ask: Ask) -> Finding:
         return Finding(test, False, str(error), missing=error.missing)
     except Exception as error:  # data of a kind that no answer hands over by accident
         return Finding(test, False, f"`{test.answer}` handed over data that cannot be read ({type(error).__name__}).")
-
-
-def asked(test: Test, ask: Ask, request: Reply, key: str) -> Plain:
-    """Ask, and return one item of the reply; raises Unanswered where there is none."""
-    reply = ask({**request, "name": test.answer})
-    if "missing" in reply:
-        raise Unanswered(f"`{test.answer}` is not there: the cell must give it a value.", missing=True)
-    if "raised" in reply:
-        raised = str(reply["raised"])[:400]
-        raise Unanswered(f"`{test.answer}`: {raised}", missing=reply.get("kind") == "NameError")
-    if key not in reply:
-        raise Unanswered(f"`{test.answer}` handed over something else than was asked for.")
-    return reply[key]
 
 
 # ---------------------------------------------------------------- values
@@ -127,18 +87,6 @@ def item_of(value: Plain, item: Plain, name: str) -> Plain:
         if isinstance(pair, list) and len(pair) == 2 and same(pair[0], item):
             return pair[1]
     raise Unanswered(f"`{name}` is {told(value)}: it has no item {item!r}.")
-
-
-def wrong_value(test: Test, value: Plain, expected: Plain) -> str:
-    """Return the sentence for a wrong value, with the reason where it is a well-known mistake."""
-    text = f"expected {told(expected)}, came {told(value)}"
-    if type(value) is not type(expected):
-        text += f": a {kind_of(value)}, where a {kind_of(expected)} is asked for"
-    mistakes = test.spec.get("mistakes")
-    for pair in mistakes if isinstance(mistakes, list) else ():
-        if isinstance(pair, list) and len(pair) == 2 and same(pair[0], value):
-            return f"{text}. {pair[1]}"
-    return text + "."
 
 
 def judge_call(test: Test, ask: Ask) -> Finding:
@@ -276,16 +224,19 @@ def judge_program(test: Test, ask: Ask) -> Finding:
 
 
 def judge_witness(test: Test, ask: Ask) -> Finding:
-    """Run a program's calls on the reference and on a faulty kernel function; their results or faults must differ."""
+    """Run a program's calls on the reference and on a faulty kernel function; their results or faults must differ.
+
+    Where the test says so (`areas`), other areas, or other entries in them, count as well.
+    """
     scenario = recorded(test, ask)
     slot, bug = str(test.spec["slot"]), str(test.spec["bug"])
     most = test.spec.get("most_calls")
     if type(most) is int and len(scenario.calls) > most:
         return Finding(test, False, f"`{test.answer}` makes {len(scenario.calls)} calls; at most {most} are asked for.")
-    right, wrong = observe(scenario), observe(scenario, {slot: BUGS[bug]})
+    right, wrong = observe(scenario), observe(scenario, {slot: BUGS[bug]}, to_the_end=True)
     for call, expected, came in zip(scenario.calls, right, wrong, strict=False):
         seen = [
-            {key: step.get(key) for key in ("outcome", "faults", "raised")}
+            {key: step.get(key) for key in ("outcome", "faults", "raised") + ("space",) * bool(test.spec.get("areas"))}
             for step in (expected, came)
             if isinstance(step, dict)
         ]
@@ -293,6 +244,21 @@ def judge_witness(test: Test, ask: Ask) -> Finding:
             return Finding(test, True, f"{call_text(call)} tells them apart")
     text = f"{bug} and the reference answer every call of `{test.answer}` alike, with the same faults."
     return Finding(test, False, text, tuple(call_text(call, brief=True) for call in scenario.calls[:12]))
+
+
+def judge_differs(test: Test, ask: Ask) -> Finding:
+    """Give the learner's arguments to a faulty function (`pair`) and make them on a kernel: the answers must differ."""
+    arguments = asked(test, ask, {"do": "value"}, "value")
+    if arguments is None:
+        raise Unanswered("not answered yet.")
+    right, wrong = PAIRS[str(test.spec["pair"])]
+    try:
+        assert isinstance(arguments, list), f"a {kind_of(arguments)}, where a list of arguments is asked for"
+        expected, came = right(*arguments), wrong(*arguments)
+    except Exception as error:
+        return Finding(test, False, f"`{test.answer}` is no situation for it: {error}.")
+    said = f"{test.spec['pair']} says {told(came)}, the kernel {told(expected)}"
+    return Finding(test, not same(expected, came), f"{said}{'; they agree.' * same(expected, came)}")
 
 
 def recorded(test: Test, ask: Ask) -> Scenario:
@@ -314,5 +280,7 @@ KINDS: dict[str, Callable[[Test, Ask], Finding]] = {
     "slot": judge_slot,
     "program": judge_program,
     "witness": judge_witness,
+    "differs": judge_differs,
+    "variant": judge_variant,
 }
 """One function for each kind of test."""

@@ -67,12 +67,14 @@ def kernel_for(scenario: Scenario, slots: dict[str, Slot], trace: bool | Trace =
     return kernel
 
 
-def observe(scenario: Scenario, slots: dict[str, Slot] | None = None, most_lines: int = MOST_LINES) -> Observation:
+def observe(
+    scenario: Scenario, slots: dict[str, Slot] | None = None, most_lines: int = MOST_LINES, to_the_end: bool = False
+) -> Observation:
     """Run a program on a simulated kernel and return one observation for each call, and one of the files at the end.
 
     A slot that fails by itself ends the program: the last item is then `{"raised": "TypeError: ...", "line": ...}`,
-    or has `wrong_type`, `endless` or `broken` (invariants) instead. Raises TypeError for a slot that does not take its
-    arguments.
+    or has `wrong_type`, `endless` or `broken` (invariants) instead. `to_the_end` goes on with a broken kernel, as a
+    real one would. Raises TypeError for a slot that does not take its arguments.
     """
     watched = {slot: Watched(slot, function, most_lines) for slot, function in (slots or {}).items()}
     trace = WorkTrace()
@@ -96,7 +98,7 @@ def observe(scenario: Scenario, slots: dict[str, Slot] | None = None, most_lines
         except (Exception, Endless, SystemExit) as error:  # the slot's own mistake, or what it has left behind
             seen.append(_complaint(error, watched))
             return seen
-        problems = _broken(kernel) if watched else []
+        problems = _broken(kernel) if watched and not to_the_end else []
         if problems:
             step["broken"] = problems
         said = [watch.said for watch in watched.values() if watch.said]

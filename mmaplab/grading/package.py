@@ -8,18 +8,25 @@ by the smallest one that works, so that `Kernel()` still runs; else by one that 
 from __future__ import annotations
 
 import ast
+import base64
 import compileall
+import marshal
 import shutil
 import textwrap
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import CodeType
 
+from mmaplab.grading.plain import Plain
 from mmaplab.sim.kernel import REFERENCE
 
 SOURCE = Path(__file__).resolve().parents[1]
-HELPERS = {"handle_mm_fault": ("handle_pte_fault",)}
+HELPERS = {
+    "handle_mm_fault": ("handle_pte_fault",),
+    "get_unmapped_area": ("vm_unmapped_area", "unmapped_area_topdown", "unmapped_area"),
+}
 """Functions of the same room that hold part of a slot's reference."""
 MINIMAL = {
     "do_fault_around": "return FaultResult(0)",
@@ -30,6 +37,7 @@ for folio in mapping.folios() if mapping.host.i_sb.on_disk else ():
 }
 """What stands in place of a slot's reference, where a kernel needs one: a kernel that maps nothing around a fault; and
 one that puts the files of a program on the disk (`Kernel.create_file`, which runs as nobody), and nothing else."""
+Room = dict[str, Plain]
 LEFT_OUT = shutil.ignore_patterns("public")
 
 
@@ -50,15 +58,46 @@ def package_without(slots: Collection[str]) -> Iterator[Path]:
 
 def strip(folder: Path, slot: str) -> None:
     """Replace the body of a slot's reference in the copy under `folder`; its docstring stays."""
-    function = getattr(REFERENCE, slot)
-    room = folder / Path(*function.__module__.split(".")).with_suffix(".py")
-    text = room.read_text(encoding="utf-8")
-    body = MINIMAL.get(slot, f'raise NotImplementedError("{slot} is what this question asks for: it is not here")')
-    for name in (function.__name__, *HELPERS.get(slot, ())):
-        text = without_body(text, name, body)
-    room.write_text(text, encoding="utf-8")
+    room = folder / room_of(slot)
+    room.write_text(without_slot(room.read_text(encoding="utf-8"), slot), encoding="utf-8")
     for compiled in (room.parent / "__pycache__").glob(f"{room.stem}.*"):
         compiled.unlink()  # it holds the function still
+
+
+def room_of(slot: str) -> Path:
+    """Return the file of a slot's reference, from the folder that holds the package on."""
+    return Path(*getattr(REFERENCE, slot).__module__.split(".")).with_suffix(".py")
+
+
+def without_slot(text: str, slot: str) -> str:
+    """Return a room's text without the body of a slot's reference."""
+    body = MINIMAL.get(slot, f'raise NotImplementedError("{slot} is what this question asks for: it is not here")')
+    for name in (getattr(REFERENCE, slot).__name__, *HELPERS.get(slot, ())):
+        text = without_body(text, name, body)
+    return text
+
+
+def missing_rooms(folder: Path, slots: Collection[str], still_out: Collection[str]) -> list[Room]:
+    """Return what gives a process that runs on `package_without(slots)` back all references but those `still_out`.
+
+    A process needs most of its time to load the package. So one process, which has no reference, is loaded for all
+    questions, and the child that is forked for one of them gets those references that it may have (serve.restore).
+    """
+    rooms: list[Room] = []
+    for path in sorted({room_of(slot) for slot in slots}):
+        text = (SOURCE.parent / path).read_text(encoding="utf-8")
+        for slot in sorted(still_out):
+            text = without_slot(text, slot) if room_of(slot) == path else text
+        module = compile(text, str(folder / path), "exec", dont_inherit=True)
+        codes: dict[str, Plain] = {item.co_name: coded(item) for item in module.co_consts if isinstance(item, CodeType)}
+        name = ".".join(path.with_suffix("").parts)
+        rooms.append({"module": name, "file": str(folder / path), "text": text, "codes": codes})
+    return rooms
+
+
+def coded(code: CodeType) -> str:
+    """Return compiled code as text; the same Python reads it."""
+    return base64.b64encode(marshal.dumps(code)).decode()
 
 
 def without_body(text: str, name: str, body: str) -> str:

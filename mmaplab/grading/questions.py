@@ -149,6 +149,14 @@ def public_question(key: str, folder: Path = PUBLIC) -> Question:
     raise KeyError(f"there is no question {key!r}; there are {', '.join(known) or 'none'}")
 
 
+def chapter_of(key: str, folder: Path = PUBLIC) -> str:
+    """Return the number of the chapter that a question belongs to, two digits; raises KeyError."""
+    for path in sorted(folder.glob("*.json")):
+        if any(data["key"] == key for data in json.loads(path.read_text(encoding="utf-8"))):
+            return path.stem[:2]
+    raise KeyError(f"there is no question {key!r}")
+
+
 def _dicts(value: object) -> list[dict[str, Plain]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ValueError("tests are given as a list of dictionaries")

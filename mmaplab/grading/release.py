@@ -21,9 +21,8 @@ from nbgrader import preprocessors
 from traitlets.config import Config
 
 from mmaplab.grading.questions import Question, question_data, questions_of
+from mmaplab.grading.submission import STUB
 
-STUB = "# YOUR ANSWER HERE"
-"""What stands in an exercise where the master has a solution."""
 STEPS = (
     preprocessors.LockCells,
     preprocessors.ClearSolutions,
@@ -77,14 +76,19 @@ def release(root: Path) -> list[Product]:
 
 def exercise_of(master: str) -> str:
     """Return the exercise notebook that a master notebook gives, both as JSON text."""
-    config = Config()
-    config.ClearSolutions.code_stub = {"python": STUB}
-    config.ClearSolutions.enforce_metadata = True
     notebook = nbformat.reads(master, as_version=4)
     resources: dict[str, object] = {"metadata": {}, "nbgrader": {}}
     for step in STEPS:
-        notebook, resources = step(config=config).preprocess(notebook, resources)
+        notebook, resources = step(config=configuration()).preprocess(notebook, resources)
     return str(nbformat.writes(notebook)).rstrip("\n") + "\n"
+
+
+def configuration() -> Config:
+    """Return nbgrader's configuration for our masters."""
+    config = Config()
+    config.ClearSolutions.code_stub = {"python": STUB}
+    config.ClearSolutions.enforce_metadata = True
+    return config
 
 
 def public_part(master: str) -> str:

@@ -1,4 +1,8 @@
-"""What grading leaves: scores.json, scores.csv, a page for each submission, and an index of them.
+"""What grading leaves in its folder, all of it made from the results.
+
+    scores.json, scores.csv     everything, and a line for each submission
+    index.html, pages/          a list of the submissions, and a page for each
+    junit/, gradescope/         a file for each submission, for other programs (formats.py)
 
 Pages are single HTML files that refer to nothing else. They hold messages; of hidden tests only their labels.
 """
@@ -6,6 +10,7 @@ Pages are single HTML files that refer to nothing else. They hold messages; of h
 from __future__ import annotations
 
 import csv
+import hashlib
 import html
 import io
 import json
@@ -13,6 +18,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmaplab.grading.formats import dicts, gradescope, junit, label, texts
 from mmaplab.grading.plain import Plain
 
 Result = dict[str, Plain]
@@ -37,13 +43,13 @@ def scores_json(results: Sequence[Result], protection: str) -> str:
 
 def scores_csv(results: Sequence[Result]) -> str:
     """Return a line for each submission, with a column for each question."""
-    keys = list(dict.fromkeys(str(question["key"]) for result in results for question in _dicts(result["questions"])))
+    keys = list(dict.fromkeys(str(question["key"]) for result in results for question in dicts(result["questions"])))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["submission", "assignment", "points", "max", *keys, "remark"])
     for result in results:
-        points = {str(q["key"]): q["points"] for q in _dicts(result["questions"])}
-        remark = str(result["broken"]) or " ".join(map(str, _list(result["notes"])))
+        points = {str(q["key"]): q["points"] for q in dicts(result["questions"])}
+        remark = str(result["broken"]) or " ".join(texts(result["notes"]))
         row = [result["name"], result["assignment"], result["points"], result["max"]]
         table.writerow([safe(str(item)) for item in [*row, *(points.get(key, "") for key in keys), remark]])
     return text.getvalue()
@@ -54,10 +60,11 @@ def safe(text: str) -> str:
     return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
-def page_name(name: str, digest: str) -> str:
-    """Return the file name of a submission's page: readable, harmless, and different for different submissions."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[-80:] or "submission"
-    return f"{stem}-{digest[:8]}.html"
+def file_name(result: Result) -> str:
+    """Return the beginning of a submission's file names: readable, harmless, different for different submissions."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", str(result["name"])).strip("._")[-80:] or "submission"
+    digest = hashlib.sha256(f"{result['name']} {result['sha256']}".encode("utf-8", "replace"))
+    return f"{stem}-{digest.hexdigest()[:8]}"
 
 
 def page(result: Result, protection: str) -> str:
@@ -67,8 +74,8 @@ def page(result: Result, protection: str) -> str:
         parts.append(f"<p class='lost'>{_text(result['broken'])}</p>")
     else:
         parts.append(f"<p><b>{result['points']} of {result['max']} points</b> · {_text(result['assignment'])}</p>")
-    parts += [f"<p class='note'>{_text(note)}</p>" for note in _list(result["notes"])]
-    parts += [question_html(question) for question in _dicts(result["questions"])]
+    parts += [f"<p class='note'>{_text(note)}</p>" for note in texts(result["notes"])]
+    parts += [question_html(question) for question in dicts(result["questions"])]
     parts.append(f"<p class='note'>How the answers were run: {_text(protection)}.</p>")
     return document(str(result["name"]), "\n".join(parts))
 
@@ -76,15 +83,14 @@ def page(result: Result, protection: str) -> str:
 def question_html(question: Result) -> str:
     """Return one question with its tests."""
     parts = [f"<h2>{_text(question['title'])} · {question['points']} of {question['max']}</h2>"]
-    parts += [f"<p class='note'>{_text(note)}</p>" for note in _list(question["notes"])]
-    for test in _dicts(question["tests"]):
-        hidden = " (hidden)" if test["hidden"] else ""
+    parts += [f"<p class='note'>{_text(note)}</p>" for note in texts(question["notes"])]
+    for test in dicts(question["tests"]):
         kind = "passed" if test["passed"] else "lost"
         mark = "✓" if test["passed"] else "✗"
-        text = f"{mark} {_text(test['label'])}{hidden}, {test['points']} of {test['max']}: {_text(test['message'])}"
+        text = f"{mark} {_text(label(test))}, {test['points']} of {test['max']}: {_text(test['message'])}"
         parts.append(f"<p class='{kind}'>{text}</p>")
         if test["lines"]:
-            parts.append(f"<pre>{_text(chr(10).join(map(str, _list(test['lines']))))}</pre>")
+            parts.append(f"<pre>{_text(chr(10).join(texts(test['lines'])))}</pre>")
     if question["points"] != question["max"]:
         parts.append(f"<p>Reread: {_text(question['section'])}</p>")
     return "\n".join(parts)
@@ -94,8 +100,8 @@ def index(results: Sequence[Result], protection: str) -> str:
     """Return the page that lists all submissions."""
     rows = []
     for result in results:
-        link = f"pages/{page_name(str(result['name']), str(result['sha256']))}"
-        remark = str(result["broken"]) or " ".join(map(str, _list(result["notes"])))
+        link = f"pages/{file_name(result)}.html"
+        remark = str(result["broken"]) or " ".join(texts(result["notes"]))
         rows.append(
             f"<tr><td><a href='{_text(link)}'>{_text(result['name'])}</a></td>"
             f"<td class='number'>{result['points']}</td>"
@@ -115,24 +121,27 @@ def document(title: str, body: str) -> str:
 
 
 def write_reports(out: Path, results: Sequence[Result], protection: str) -> None:
-    """Write all files of the report into the folder `out`."""
-    pages = out / "pages"
-    pages.mkdir(parents=True, exist_ok=True)
-    for result in results:
-        name = page_name(str(result["name"]), str(result["sha256"]))
-        (pages / name).write_text(page(result, protection), encoding="utf-8")
-    (out / "scores.json").write_text(scores_json(results, protection), encoding="utf-8")
-    (out / "scores.csv").write_text(scores_csv(results), encoding="utf-8")
-    (out / "index.html").write_text(index(results, protection), encoding="utf-8")
+    """Write all files of the report into the folder `out`; those of an earlier report that are not made anew go."""
+    for folder, ending, make in (
+        ("pages", ".html", lambda result: page(result, protection)),
+        ("junit", ".xml", junit),
+        ("gradescope", ".json", gradescope),
+    ):
+        files = {f"{file_name(result)}{ending}": make(result) for result in results}
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        for old in set((out / folder).glob(f"*{ending}")) - {out / folder / name for name in files}:
+            old.unlink()
+        for name, text in files.items():
+            write(out / folder / name, text)
+    write(out / "scores.json", scores_json(results, protection))
+    write(out / "scores.csv", scores_csv(results))
+    write(out / "index.html", index(results, protection))
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file; halves of surrogate pairs, which a notebook can hold and UTF-8 cannot, become question marks."""
+    path.write_text(text, encoding="utf-8", errors="replace")
 
 
 def _text(value: Plain) -> str:
     return html.escape(str(value).encode("utf-8", "replace").decode(), quote=True)
-
-
-def _list(value: Plain) -> list[Plain]:
-    return value if isinstance(value, list) else []
-
-
-def _dicts(value: Plain) -> list[Result]:
-    return [item for item in _list(value) if isinstance(item, dict)]

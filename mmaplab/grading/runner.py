@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmaplab.grading.ask import Died
-from mmaplab.grading.judge import Finding, judge
+from mmaplab.grading.asked import Finding
+from mmaplab.grading.judge import judge
+from mmaplab.grading.package import Room
 from mmaplab.grading.plain import Plain
 from mmaplab.grading.questions import Question, Test
 from mmaplab.grading.sandbox import Box, Limits, Protection, boxed
@@ -34,15 +36,17 @@ class SandboxFailed(RuntimeError):
 
 @dataclass
 class Grader:
-    """What grading needs: masters, protection, limits, and for each set of slots a package without them."""
+    """What grading needs: masters, protection, limits, and a package without the functions that are asked for."""
 
     assignments: Sequence[Assignment]
     protection: Protection
     limits: Limits
-    packages: dict[str, Path]
-    """Folders by the slot that is missing in them; '' has everything."""
+    package: Path
+    """The folder that holds the package that answers run with; it has no slot's reference."""
+    references: dict[str, list[Room]]
+    """What an answer is given back, by the slot that it is asked for; '' for an answer that is no kernel function."""
     preload: Sequence[str] = PRELOAD
-    _boxes: dict[str, Box] = field(default_factory=dict)
+    _box: Box | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def grade(self, data: bytes, name: str) -> Result:
@@ -54,9 +58,9 @@ class Grader:
             submission = read_submission(cells, assignment)
         except Unreadable as error:
             return {**result, "broken": str(error), "assignment": "", "points": 0, "max": 0, "questions": []}
-        with ExitStack() as self._stack:
-            self._boxes = {}
-            graded = [self.question(question, assignment, submission) for question in assignment.questions]
+        with ExitStack() as stack:
+            own = replace(self, _box=None, _stack=stack)  # several threads may grade with one grader
+            graded = [own.question(question, assignment, submission) for question in assignment.questions]
         return {
             **result,
             "assignment": assignment.name,
@@ -86,17 +90,17 @@ class Grader:
         """Run cells and judge what they leave, test by test, the public ones first."""
         findings: list[Finding] = []
         notes: list[str] = []
-        running: Box | None = None
+        running: str | None = None
         hopeless, deaths = "", 0
-        for test in sorted(question.tests, key=lambda test: (test.hidden, package_for(test))):
+        for test in sorted(question.tests, key=lambda test: (test.hidden, slot_asked(test))):
             if hopeless or deaths >= MOST_DEATHS:
                 findings.append(Finding(test, False, hopeless or "Not tried: the answer's process had died too often."))
                 continue
-            box = self.box(package_for(test))
+            box = self.box()
             try:
-                if box is not running:
-                    note = run_cells(box, cells)
-                    running, notes = box, notes + [note] * (bool(note) and note not in notes)
+                if running != slot_asked(test):
+                    note = run_cells(box, cells, self.references[slot_asked(test)])
+                    running, notes = slot_asked(test), notes + [note] * (bool(note) and note not in notes)
             except Died as error:  # the cells themselves: they would do it again
                 hopeless = f"The answer did not run: {error}."
                 findings.append(Finding(test, False, hopeless))
@@ -106,17 +110,17 @@ class Grader:
                 running, deaths = None, deaths + 1
         return findings, notes
 
-    def box(self, package: str) -> Box:
-        """Return the running box with a package, a new one where there is none yet, or none that lives.
+    def box(self) -> Box:
+        """Return the running box, a new one where there is none yet, or none that lives.
 
         Raises SandboxFailed where none starts: that is no answer's fault, and must cost none its points.
         """
-        if package in self._boxes and not self._boxes[package].dead:
-            return self._boxes[package]
+        if self._box is not None and not self._box.dead:
+            return self._box
         why = ""
         for _ in range(MOST_STARTS):
-            started = boxed(self.protection, self.packages[package], self.limits, self.preload)
-            box = self._boxes[package] = self._stack.enter_context(started)
+            started = boxed(self.protection, self.package, self.limits, self.preload)
+            self._box = box = self._stack.enter_context(started)
             try:
                 box.begin()
             except Died as error:
@@ -126,15 +130,17 @@ class Grader:
         raise SandboxFailed(f"the grader's own process does not start ({self.protection.name}): {why}")
 
 
-def package_for(test: Test) -> str:
-    """Return the package that a test's answer runs with: for a kernel function, one without the reference."""
+def slot_asked(test: Test) -> str:
+    """Return the slot whose reference a test's answer must not have, '' for an answer that is no kernel function."""
     return str(test.spec["slot"]) if test.kind == "slot" else ""
 
 
-def run_cells(box: Box, cells: Sequence[str]) -> str:
+def run_cells(box: Box, cells: Sequence[str], references: Sequence[Room]) -> str:
     """Run cells in a fresh child; returns a sentence about the first that raised, or ''. Raises Died."""
     box.begin()
     note = ""
+    if references:
+        box.ask({"do": "restore", "rooms": list(references)})
     for source in cells:
         reply = box.ask({"do": "run", "cells": [source]})
         if "raised" in reply and not note:

@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,8 @@ from mmaplab.grading.ask import Child, Died, Reply, started
 SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin", "/etc/ld.so.cache", "/etc/alternatives")
 """What a Python needs of the system, where it is there."""
 FIRST_UID = 61184
-"""User ids from here on belong to nobody (below systemd's dynamic range); each grading process takes another."""
+UIDS = 4000
+"""User ids from here on, so many, belong to nobody (systemd's dynamic range); each running box has one to itself."""
 SPACE_BYTES = 64 << 20
 """What an answer may write to its own /tmp in all."""
 
@@ -167,8 +169,39 @@ def masked_folders() -> list[Path]:
 @contextmanager
 def boxed(protection: Protection, package: Path, limits: Limits, preload: Sequence[str]) -> Iterator[Box]:
     """Start the process that serves one submission; `package` is the folder that holds its `mmaplab`."""
+    with own_uid(os.geteuid() == 0 and protection is not UNPROTECTED) as uid:
+        command, environment = boxed_command(protection, package, limits, preload, uid)
+        with started(command, limits.seconds, env=environment, cwd="/") as child:
+            yield Box(child)
+
+
+@contextmanager
+def own_uid(wanted: bool) -> Iterator[int | None]:
+    """Hold a user id that no other box has: the kernel counts a user's processes together. None where none is wanted.
+
+    The lock is a name that only one socket can have, and that goes with the process, however it ends; unix(7).
+    """
+    if not wanted:
+        yield None
+        return
+    for step in range(UIDS):
+        uid = FIRST_UID + (os.getpid() + step) % UIDS
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
+            try:
+                lock.bind(f"\0mmaplab-grading-{uid}")
+            except OSError:  # another box has it
+                continue
+            yield uid
+            return
+    raise OSError(f"all {UIDS} user ids for answers are in use on this machine")
+
+
+def boxed_command(
+    protection: Protection, package: Path, limits: Limits, preload: Sequence[str], uid: int | None
+) -> tuple[Callable[[int, int], list[str]], dict[str, str]]:
+    """Return the command of a box, for two descriptors, and its environment."""
     settings = {
-        "uid": FIRST_UID + os.getpid() % 4000 if os.geteuid() == 0 and protection is not UNPROTECTED else None,
+        "uid": uid,
         "preload": list(preload),
         "cpu_seconds": max(1, round(limits.seconds / 3)),
         "memory_bytes": limits.memory_bytes,
@@ -200,8 +233,7 @@ def boxed(protection: Protection, package: Path, limits: Limits, preload: Sequen
         "LANG": "C.UTF-8",
         "MMAPLAB_LIVE": "off",
     }
-    with started(command, limits.seconds, env=environment, cwd="/") as child:
-        yield Box(child)
+    return command, environment
 
 
 START_SECONDS = 120.0

@@ -1,5 +1,6 @@
 """The child's side: run a learner's cells, then answer requests about what they left, one JSON line each.
 
+    {"do": "restore", "rooms": [{"module": ...}, ...]}            -> {"restored": 3}
     {"do": "run", "cells": ["source", ...]}                       -> {"output": "..."} or {"raised": "..."}
     {"do": "value", "name": "answer"}                             -> {"value": plain}
     {"do": "call", "name": "f", "args": [[1, 2], ...]}            -> {"values": [plain, ...]}
@@ -12,12 +13,16 @@ prints is kept up to a limit and is handed over with the cells' result only.
 
 from __future__ import annotations
 
+import base64
+import importlib
 import io
 import json
 import linecache
+import marshal
 import os
 import sys
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import BinaryIO, TextIO
 
 from mmaplab.calls import Call
@@ -132,7 +137,24 @@ def function_named(request: Reply, namespace: dict[str, object]) -> Callable[...
     return found
 
 
+def restore(request: Reply, namespace: dict[str, object]) -> Reply:
+    """Put functions back that this process was loaded without, with their texts; see package.missing_rooms."""
+    rooms = request["rooms"]
+    assert isinstance(rooms, list)
+    for room in rooms:
+        assert isinstance(room, dict) and isinstance(room["codes"], dict)
+        file, text = str(room["file"]), str(room["text"])
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+        functions = vars(importlib.import_module(str(room["module"])))
+        for name, code in room["codes"].items():
+            function = functions.get(name)
+            if isinstance(function, FunctionType) and function.__code__.co_filename == file:
+                function.__code__ = marshal.loads(base64.b64decode(str(code)))
+    return {"restored": len(rooms)}
+
+
 SERVICES: dict[str, Callable[[Reply, dict[str, object]], Reply]] = {
+    "restore": restore,
     "run": run,
     "value": value,
     "call": call,

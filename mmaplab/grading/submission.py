@@ -10,10 +10,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mmaplab.grading.questions import Question, question_data, questions_of, source_of
+from mmaplab.grading.questions import BEGIN_HIDDEN, END_HIDDEN, Question, question_data, questions_of, source_of
 
 MOST_BYTES = 20 << 20
 """The largest notebook that is read."""
+STUB = "# YOUR ANSWER HERE"
+"""What stands in an exercise where the master has a solution."""
+BEGIN_SOLUTION, END_SOLUTION = "### BEGIN SOLUTION", "### END SOLUTION"
 
 
 class Unreadable(ValueError):
@@ -67,16 +70,30 @@ class Submission:
         return found[-1] if found else None
 
 
-def assignment_of(name: str, master: str, exercise: str) -> Assignment:
-    """Return the assignment that a master and its exercise (JSON texts) make; raises ValueError."""
+def assignment_of(name: str, master: str) -> Assignment:
+    """Return the assignment that a master (a JSON text) makes; raises ValueError."""
     cells = json.loads(master)["cells"]
-    stubs = {cell["id"]: source_of(cell) for cell in json.loads(exercise)["cells"]}
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    kept = [
-        MasterCell(cell["id"], grade_id_of(cell), role_of(cell), source_of(cell), stubs.get(cell["id"], ""))
-        for cell in code
-    ]
+    kept = [MasterCell(cell["id"], grade_id_of(cell), role_of(cell), source_of(cell), stub_of(cell)) for cell in code]
     return Assignment(name, tuple(questions_of(cells)), tuple(kept))
+
+
+def stub_of(cell: Mapping[str, object]) -> str:
+    """Return what the exercise has in place of a master's code cell, as nbgrader makes it (release.py).
+
+    A solution becomes a remark, hidden tests are taken out. nbgrader itself would need seconds to be loaded.
+    """
+    role, lines, inside = role_of(cell), [], False
+    if role == "answer" and BEGIN_SOLUTION not in source_of(cell):
+        return STUB  # the whole cell is the solution
+    for line in source_of(cell).split("\n"):
+        if role == "answer" and BEGIN_SOLUTION in line:
+            lines.append(line[: len(line) - len(line.lstrip())] + STUB)
+        inside = inside or (role == "answer" and BEGIN_SOLUTION in line) or BEGIN_HIDDEN in line
+        if not inside:
+            lines.append(line)
+        inside = inside and END_SOLUTION not in line and END_HIDDEN not in line
+    return "\n".join(lines)
 
 
 def role_of(cell: Mapping[str, object]) -> str:

@@ -7,7 +7,7 @@ n.minor, n.major                                 f.pages, f.addresses
 
 from __future__ import annotations
 
-import resource
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -18,6 +18,9 @@ from mmaplab.real import libc
 from mmaplab.real.mapping import FileMapping
 from mmaplab.real.own import pagemap
 from mmaplab.real.perf import FaultEvent, FaultRing
+
+with contextlib.suppress(ImportError):  # not on every system; who uses it has a live Linux
+    import resource
 
 
 class fault_counts:

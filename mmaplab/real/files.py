@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import tempfile
@@ -15,6 +14,9 @@ from pathlib import Path
 from mmaplab.constants import PAGE_SIZE, Map, Prot
 from mmaplab.lab import NotAvailable
 from mmaplab.real import libc, procfs
+
+with contextlib.suppress(ImportError):  # not on every system; who uses it has a live Linux
+    import fcntl
 
 PREFIX, NEW = "mmaplab-live-", ".mmaplab-new-"
 """How the names of private directories begin: once they have their lock, and for the moment before."""

@@ -5,10 +5,10 @@ Every function takes a fresh process and cleans up nothing: the process is throw
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
-import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from mmaplab.constants import PAGE_SIZE, PMD_SIZE, Madv, Map, Mremap, Open, Prot
 from mmaplab.real import files, procfs
 from mmaplab.real.kernel import LinuxKernel
 from mmaplab.real.process import LinuxProcess
+
+with contextlib.suppress(ImportError):  # not on every system; who uses it has a live Linux
+    import resource
 
 READ_WRITE = Prot.PROT_READ | Prot.PROT_WRITE
 PRIVATE = Map.MAP_PRIVATE | Map.MAP_ANONYMOUS

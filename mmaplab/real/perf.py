@@ -7,8 +7,8 @@ a fault. Faults that the kernel takes on the program's behalf (a read into a fre
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import fcntl
 import os
 import platform
 import struct
@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from mmaplab.constants import PAGE_SIZE, Map, Prot
 from mmaplab.lab import NotAvailable
 from mmaplab.real import libc
+
+with contextlib.suppress(ImportError):  # not on every system; who uses it has a live Linux
+    import fcntl
 
 PERF_TYPE_SOFTWARE, PAGE_FAULTS_MIN, PAGE_FAULTS_MAJ = 1, 5, 6
 SAMPLE_ADDR, SAMPLE_STREAM_ID = 1 << 3, 1 << 9

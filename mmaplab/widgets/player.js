@@ -22,6 +22,11 @@ const CHROME = `
 .mmaplab svg [data-area]>text{pointer-events:auto}
 .mmaplab svg .lit>:is(.o,.ol,.none,.absent,.bracket){stroke:#CC79A7;stroke-width:3.5;stroke-dasharray:none}
 .mmaplab .keys{color:var(--soft);font-size:12px}
+.mmaplab.presenting{position:fixed;inset:0;z-index:2147483000;max-width:none;border:0;border-radius:0;overflow:auto;padding:2vh 4vw;font-size:24px}
+.mmaplab.presenting .say{font-size:38px;line-height:1.25}
+.mmaplab.presenting :is(.in,.sum,.count,button,.keys){font-size:22px}
+.mmaplab.presenting button{min-width:56px;min-height:52px}
+.mmaplab.presenting svg{max-height:62vh}
 .mmaplab .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 `;
 
@@ -119,7 +124,7 @@ function renderPlayer({ model, el }) {
   const sum = make("div", { class: "sum" });
   const live = make("div", { class: "hidden", "aria-live": "polite" });
   const screen = new Screen(film);
-  root.append(stale, where, say, bar, screen.svg, sum, make("div", { class: "keys" }, "← → step · Home End · space play · f fault · c copy · s system call"), live);
+  root.append(stale, where, say, bar, screen.svg, sum, make("div", { class: "keys" }, "← → step · Home End · space play · f fault · c copy · s system call · p present"), live);
   linkHover(screen.svg);
 
   let at = 0, timer = null;
@@ -135,6 +140,20 @@ function renderPlayer({ model, el }) {
   bar.append(count);
   for (const [kind, label] of [["fault", "next fault"], ["copy", "next copy"], ["syscall", "next system call"]])
     jumps[kind] = button(bar, label, label, () => jump(kind));
+  const presents = button(bar, "present", "presenter mode: large type over the whole screen", () => present(!presenting()), false);
+
+  // Presenter mode fills the screen where the browser permits it, else the window; Esc leaves either.
+  function presenting() { return root.classList.contains("presenting"); }
+  function present(on) {
+    root.classList.toggle("presenting", on);
+    presents.setAttribute("aria-pressed", String(on));
+    presents.textContent = on ? "leave" : "present";
+    if (on) root.requestFullscreen?.().catch(() => {});
+    else if (document.fullscreenElement === root) document.exitFullscreen();
+    root.focus();
+  }
+  const left = () => { if (!document.fullscreenElement && presenting()) present(false); };
+  document.addEventListener("fullscreenchange", left);
 
   function jump(kind) { const k = next(kind); if (k >= 0) go(k); }
   function stop() { clearInterval(timer); timer = null; playing.setAttribute("aria-pressed", "false"); playing.textContent = "▶▶"; playing.title = "play"; playing.setAttribute("aria-label", "play"); }
@@ -163,10 +182,12 @@ function renderPlayer({ model, el }) {
   const keys = {
     ArrowRight: () => go(at + 1), ArrowLeft: () => go(at - 1), ArrowUp: () => go(at + 1), ArrowDown: () => go(at - 1), Home: () => go(0), End: () => go(last),
     " ": toggle, f: () => jump("fault"), c: () => jump("copy"), s: () => jump("syscall"),
+    p: () => present(!presenting()),
   };
   root.addEventListener("keydown", (event) => {
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
     if (event.key === " " && event.target.tagName === "BUTTON") { event.stopPropagation(); return; }
+    if (event.key === "Escape" && presenting()) { event.preventDefault(); event.stopPropagation(); return present(false); }
     if (!plain || !(event.key in keys)) return;
     event.preventDefault(); event.stopPropagation();
     keys[event.key]();
@@ -175,7 +196,7 @@ function renderPlayer({ model, el }) {
   model.on("change:stale", mark);
   mark();
   go(model.get("start") ?? 0, false);
-  return () => { stop(); release(); model.off("change:stale", mark); };
+  return () => { stop(); release(); document.removeEventListener("fullscreenchange", left); model.off("change:stale", mark); };
 }
 
 export default { render: renderPlayer };

@@ -12,14 +12,16 @@ import base64
 import html
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import ipywidgets
 
+import mmaplab
 from mmaplab import notes
 from mmaplab.course import Chapter, chapters, questions
 
-EXERCISES = 5
-"""Exercises of each chapter that has any."""
+EXERCISES = Path(mmaplab.__file__).parent / "grading" / "public"
+"""The questions of each chapter's exercises, as data: what `check` reads."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Row:
     @property
     def exercises(self) -> int:
         """How many exercises the chapter has."""
-        return EXERCISES if self.chapter.exercises else 0
+        path = EXERCISES / f"{self.chapter.stem}.json"
+        return len(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else 0
 
 
 class Progress:

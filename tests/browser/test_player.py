@@ -118,3 +118,36 @@ def test_stepping_asks_nobody(chapter: View, player: Locator) -> None:
         assert step_of(player) == step
     chapter.page.wait_for_timeout(300)
     assert chapter.sent == before
+
+
+def size_of(player: Locator, selector: str) -> float:
+    """Return the size of type in pixels."""
+    return float(player.locator(selector).evaluate("node => parseFloat(getComputedStyle(node).fontSize)"))
+
+
+def test_presenter_mode_is_large_and_still_steps(chapter: View, player: Locator) -> None:
+    """The key p fills the screen: larger type, the same arrow keys, and Esc leads back."""
+    small, width = size_of(player, ".say"), player.bounding_box()["width"]  # type: ignore[index]
+    player.press("p")
+    chapter.page.wait_for_function("document.querySelector('.mmaplab.presenting') !== null")
+    assert size_of(player, ".say") >= 1.8 * small
+    assert size_of(player, "button >> nth=0") >= 20
+    box, window = player.bounding_box(), chapter.page.evaluate("[innerWidth, innerHeight]")
+    assert box and (box["x"], box["y"]) == (0, 0) and [box["width"], box["height"]] == window and box["width"] > width
+    player.press("ArrowRight")
+    assert step_of(player) == 1
+    picture = player.locator("svg.mmaplab-film").bounding_box()
+    assert picture and picture["y"] + picture["height"] <= window[1] and picture["height"] > 0.3 * window[1]
+    player.press("Escape")
+    chapter.page.wait_for_function("document.querySelector('.mmaplab.presenting') === null")
+    assert size_of(player, ".say") == small
+    player.press("ArrowRight")
+    assert step_of(player) == 2
+
+
+def test_presenter_mode_has_a_button(chapter: View, player: Locator) -> None:
+    """Who has a mouse presents as well."""
+    player.get_by_role("button", name="presenter mode").click()
+    assert "presenting" in (player.get_attribute("class") or "")
+    player.get_by_role("button", name="presenter mode").click()
+    assert "presenting" not in (player.get_attribute("class") or "")

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from mmaplab.grading.bulk import load_assignments, slots_of
-from mmaplab.grading.package import package_without
+from mmaplab.grading.bulk import load_assignments
 from mmaplab.grading.runner import Grader
 from mmaplab.grading.sandbox import Limits, find_protection
+from mmaplab.grading.units import Kit, workplace
 
-from .helpers import ROOT
+from .helpers import MASTER, ROOT
 
 
 @pytest.fixture(scope="session")
 def grader() -> Iterator[Grader]:
     """A grader with protection; skips where this machine offers none."""
-    protection = find_protection()
-    if protection is None:
+    if find_protection() is None:
         pytest.skip("this machine offers no sandbox: install bubblewrap")
-    assignments = load_assignments(ROOT / "solutions")
-    with ExitStack() as stack:
-        packages = {slot: stack.enter_context(package_without({slot} - {""})) for slot in slots_of(assignments)}
-        yield Grader(assignments, protection, Limits(seconds=30, memory_bytes=1 << 30), packages)
+    assignments = tuple(load_assignments(ROOT / "solutions"))
+    with workplace(Kit(assignments, Limits(seconds=30, memory_bytes=1 << 30))) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="session")
+def masters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one master: what the tests of whole runs grade against."""
+    folder = tmp_path_factory.mktemp("masters")
+    (folder / MASTER.name).write_bytes(MASTER.read_bytes())
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -14,14 +14,17 @@ import pytest
 
 from .helpers import MASTERS, ROOT, corpus, full_marks, notebook, points, submission
 
+HERE = Path(__file__).parent
 Grade = Callable[[bytes], dict]
 Answer = tuple[str, str, int, str]
 """The question, what is special, the points it keeps, the source."""
 
 
 def answers_to(master: Path) -> list[Answer]:
-    """Return the answers to a master's questions."""
+    """Return the answers to a master's questions; none where nobody has written any, which another test notices."""
     full = full_marks(master)
+    if not (HERE / "answers" / f"{master.stem[:2]}.txt").exists():
+        return []
     sections = corpus(f"answers/{master.stem[:2]}.txt")
     return [(key, name, full[key] if kept == "full" else int(kept), source) for (key, kept, name), source in sections]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,14 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from mmaplab.grading import bulk
-from mmaplab.grading.bulk import CannotGrade, choose_protection, earlier, find_submissions, grade_all
+from mmaplab.cli import main
+from mmaplab.grading import units
+from mmaplab.grading.book import earlier
+from mmaplab.grading.bulk import Progress, Ways, grade_all
+from mmaplab.grading.finding import CannotGrade, find_submissions
 from mmaplab.grading.runner import Grader
 from mmaplab.grading.sandbox import UNPROTECTED
+from mmaplab.grading.units import choose_protection
 
 from .helpers import ROOT, solutions, submission
-
-MASTERS = ROOT / "solutions"
 
 
 @pytest.fixture
@@ -50,13 +54,13 @@ def points_in(out: Path) -> dict[str, int]:
     return {entry["name"].removesuffix(".ipynb"): entry["points"] for entry in entries}
 
 
-def test_scores_pages_and_index_are_written(class_of_six: Path, tmp_path: Path) -> None:
+def test_scores_pages_and_index_are_written(class_of_six: Path, masters: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    said: list[str] = []
-    summary = grade_all(class_of_six, out, MASTERS, say=said.append)
+    said: list[Progress] = []
+    summary = grade_all(class_of_six, out, masters, say=said.append)
     assert points_in(out) == POINTS
     assert (summary.graded, summary.broken) == (6, 1)
-    assert said[0] == "[1/6] anna.ipynb: 4 of 28" and "not JSON" in said[4]
+    assert str(said[0]) == "[1/6] anna.ipynb: 4 of 28" and "not JSON" in said[4].text
     rows = list(csv.DictReader((out / "scores.csv").open(encoding="utf-8")))
     assert [row["points"] for row in rows] == [str(points) for points in POINTS.values()]
     assert rows[1]["fault-bill"] == "7" and rows[4]["remark"].startswith("The file is not JSON")
@@ -68,45 +72,134 @@ def test_scores_pages_and_index_are_written(class_of_six: Path, tmp_path: Path) 
         assert "://" not in page and "[0, 16, 27]" not in page and "[1, 0, 1, 0, 1, 1]" not in page
 
 
-def test_two_jobs_give_the_same(class_of_six: Path, tmp_path: Path) -> None:
-    grade_all(class_of_six, tmp_path / "out", MASTERS, jobs=2)
+def test_two_jobs_give_the_same(class_of_six: Path, masters: Path, tmp_path: Path) -> None:
+    grade_all(class_of_six, tmp_path / "out", masters, Ways(jobs=2))
     assert points_in(tmp_path / "out") == POINTS
 
 
-def test_resume_grades_only_what_is_new_or_changed(class_of_six: Path, tmp_path: Path) -> None:
+def test_resume_grades_only_what_is_new_or_changed(class_of_six: Path, masters: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    grade_all(class_of_six, out, MASTERS)
+    grade_all(class_of_six, out, masters)
     (class_of_six / "dora.ipynb").write_bytes(submission({"fault-recall": "first_pass = [0, 16, 32]"}))
-    said: list[str] = []
-    summary = grade_all(class_of_six, out, MASTERS, resume=True, say=said.append)
-    assert summary.kept == 5 and len(said) == 1 and "dora" in said[0]
+    said: list[Progress] = []
+    summary = grade_all(class_of_six, out, masters, resume=True, say=said.append)
+    assert summary.kept == 5 and len(said) == 1 and said[0].name == "dora.ipynb"
     assert points_in(out) == POINTS | {"dora": 1}
 
 
-def test_without_resume_everything_is_graded_again(class_of_six: Path, tmp_path: Path) -> None:
-    grade_all(class_of_six, tmp_path / "out", MASTERS)
-    assert grade_all(class_of_six, tmp_path / "out", MASTERS).kept == 0
+def test_without_resume_everything_is_graded_again(class_of_six: Path, masters: Path, tmp_path: Path) -> None:
+    grade_all(class_of_six, tmp_path / "out", masters)
+    assert grade_all(class_of_six, tmp_path / "out", masters).kept == 0
 
 
-def test_a_killed_grader_goes_on_from_where_it_was(class_of_six: Path, tmp_path: Path) -> None:
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mmaplab.grading.bulk import Ways, grade_all
+
+kept = int(sys.argv[4])
+def die(progress):
+    if progress.number == kept:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    grade_all(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), Ways(jobs=int(sys.argv[5])), True, die)
+"""
+"""A grader that is killed right after it has graded so many submissions."""
+
+
+def killed(folder: Path, out: Path, masters: Path, kept: int, jobs: int = 1) -> None:
+    """Grade in a process that is killed when `kept` submissions are graded."""
+    words = [sys.executable, "-c", KILLED, str(folder), str(out), str(masters), str(kept), str(jobs)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(out.parent)}
+    done = subprocess.run(words, env=environment, check=False, timeout=300)
+    assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_grader_goes_on_from_where_it_was(
+    class_of_six: Path, masters: Path, tmp_path: Path, jobs: int
+) -> None:
     out = tmp_path / "out"
-    code = (
-        "import sys; from pathlib import Path; from mmaplab.grading.bulk import grade_all; "
-        "grade_all(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))"
-    )
-    words = [sys.executable, "-c", code, str(class_of_six), str(out), str(MASTERS)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
-    process = subprocess.Popen(words, start_new_session=True, env=environment)
-    book = out / "results.jsonl"
-    while process.poll() is None and (not book.is_file() or book.read_text(encoding="utf-8").count("\n") < 3):
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    with book.open("a", encoding="utf-8") as file:
-        file.write('{"name": "cut o')
-    summary = grade_all(class_of_six, out, MASTERS, resume=True)
-    assert summary.kept >= 2
+    killed(class_of_six, out, masters, 2, jobs)
+    with (out / "results.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"name": "cut o')  # killed while it was writing
+    killed(class_of_six, out, masters, 5, jobs)
+    summary = grade_all(class_of_six, out, masters, Ways(jobs=jobs), resume=True)
+    assert summary.kept == 5
     assert points_in(out) == POINTS
+
+
+def test_forty_submissions_killed_twice_give_the_same_files_as_without(
+    grader: Grader, masters: Path, tmp_path: Path
+) -> None:
+    folder, right = tmp_path / "forty", solutions()
+    for number in range(40):
+        answers = {"fault-bill": right["fault-bill"]} if number % 3 == 0 else {"fault-recall": "first_pass = [0]"}
+        answers |= {"fault-window": "import os; os._exit(1)"} if number % 7 == 0 else {}
+        (folder / f"{number:02}").mkdir(parents=True)
+        (folder / f"{number:02}" / "05.ipynb").write_bytes(submission({} if number % 5 == 1 else answers))
+    killed(folder, tmp_path / "killed", masters, 13, jobs=2)
+    killed(folder, tmp_path / "killed", masters, 29, jobs=2)
+    assert grade_all(folder, tmp_path / "killed", masters, Ways(jobs=2), resume=True).kept >= 29
+    grade_all(folder, tmp_path / "whole", masters)
+    whole, other = files_in(tmp_path / "whole"), files_in(tmp_path / "killed")
+    assert len(whole) == 3 + 3 * 40
+    assert whole == other
+
+
+def files_in(out: Path) -> dict[str, bytes]:
+    """Return the files of a report; without the book, which holds the results in the order in which they came."""
+    files = (path for path in out.rglob("*") if path.is_file() and path.name != "results.jsonl")
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+
+def test_the_workers_of_a_killed_grader_end(class_of_six: Path, masters: Path, tmp_path: Path) -> None:
+    killed(class_of_six, tmp_path / "out", masters, 1, jobs=2)
+    deadline = time.monotonic() + 60
+    while left := processes_below(tmp_path):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def processes_below(folder: Path) -> list[bytes]:
+    """Return the command lines of the processes whose folder for temporary files is `folder`; proc(5)."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"TMPDIR={folder}".encode() in (place / "environ").read_bytes().split(b"\0"):
+                found.append((place / "cmdline").read_bytes())
+    return found
+
+
+def test_a_worker_that_is_killed_is_told_and_what_is_graded_stays(
+    class_of_six: Path, masters: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+
+    def kill_a_worker(progress: Progress) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(CannotGrade, match=r"a grading process was killed .*--resume"):
+        grade_all(class_of_six, out, masters, Ways(jobs=2), say=kill_a_worker)
+    assert grade_all(class_of_six, out, masters, resume=True).kept >= 1
+    assert points_in(out) == POINTS
+
+
+def test_a_mistake_of_the_graders_costs_one_submission_only(
+    class_of_six: Path, masters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Grader.grade
+
+    def broken(self: Grader, data: bytes, name: str) -> dict:
+        if name.startswith("bert"):
+            raise RuntimeError("oh")
+        return real(self, data, name)
+
+    monkeypatch.setattr(Grader, "grade", broken)
+    summary = grade_all(class_of_six, tmp_path / "out", masters)
+    assert points_in(tmp_path / "out") == POINTS | {"bert": 0} and summary.broken == 2
 
 
 def test_results_of_other_masters_are_not_kept(tmp_path: Path) -> None:
@@ -118,31 +211,68 @@ def test_results_of_other_masters_are_not_kept(tmp_path: Path) -> None:
 
 
 def test_without_a_sandbox_it_refuses_unless_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "find_protection", lambda: None)
+    monkeypatch.setattr(units, "find_protection", lambda: None)
     with pytest.raises(CannotGrade, match="--allow-unprotected"):
         choose_protection(False)
     assert choose_protection(True) is UNPROTECTED
 
 
 def test_a_sandbox_that_does_not_start_costs_nobody_a_point(
-    class_of_six: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    class_of_six: Path, masters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "Grader", lambda *args: Grader(*args, preload=("no_such_module",)))
+    monkeypatch.setattr(units, "Grader", lambda *args: Grader(*args, preload=("no_such_module",)))
     with pytest.raises(CannotGrade, match=r"does not start .*--resume"):
-        grade_all(class_of_six, tmp_path / "out", MASTERS)
+        grade_all(class_of_six, tmp_path / "out", masters)
     monkeypatch.undo()
-    grade_all(class_of_six, tmp_path / "out", MASTERS, resume=True)
+    grade_all(class_of_six, tmp_path / "out", masters, resume=True)
     assert points_in(tmp_path / "out") == POINTS
 
 
-def test_nothing_to_grade_is_told(tmp_path: Path) -> None:
+def test_nothing_to_grade_is_told(masters: Path, tmp_path: Path) -> None:
     with pytest.raises(CannotGrade, match="no file or folder"):
         list(find_submissions(tmp_path / "nothing"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(CannotGrade, match="no notebook in"):
-        grade_all(tmp_path / "empty", tmp_path / "out", MASTERS, allow_unprotected=True)
+        grade_all(tmp_path / "empty", tmp_path / "out", masters, Ways(allow_unprotected=True))
     with pytest.raises(CannotGrade, match="no masters in"):
         grade_all(tmp_path, tmp_path / "out", tmp_path)
     (tmp_path / "bad.zip").write_bytes(b"PK")
     with pytest.raises(CannotGrade, match="not a zip"):
         list(find_submissions(tmp_path / "bad.zip"))
+
+
+def test_the_command_grades_resumes_and_says_how_it_went(
+    class_of_six: Path, masters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["grade", str(class_of_six), "--out", str(out), "--solutions", str(masters), "--jobs", "2"]
+    assert main([*words, "--timeout", "20", "--memory", "1024"]) == 1  # one could not be read
+    said = capsys.readouterr()
+    assert said.out.startswith("6 submissions graded, 1 could not be read. Report: ") and "Protection: " in said.out
+    assert len(said.err.splitlines()) == 6
+    assert main([*words, "--timeout", "20", "--memory", "1024", "--resume"]) == 1
+    said = capsys.readouterr()
+    assert "6 of them before the interruption" in said.out and said.err == ""
+    assert main(["grade", str(tmp_path / "nothing"), "--out", str(out), "--solutions", str(masters)]) == 2
+    assert "no file or folder" in capsys.readouterr().err
+    assert main([*words, "--cluster", "nowhere"]) == 2
+    assert "no Dask scheduler at nowhere" in capsys.readouterr().err
+
+
+def test_one_notebook_and_ctrl_c(
+    class_of_six: Path,
+    masters: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ["grade", str(class_of_six / "anna.ipynb"), "--out", str(tmp_path / "out"), "--solutions", str(masters)]
+    assert main(words) == 0
+    assert len(list((tmp_path / "out" / "gradescope").iterdir())) == 1
+
+    def interrupted(self: Grader, data: bytes, name: str) -> dict:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Grader, "grade", interrupted)
+    assert main(words) == 130
+    assert "interrupted. What is graded is kept: go on with --resume" in capsys.readouterr().err

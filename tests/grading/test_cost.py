@@ -52,6 +52,8 @@ def stores_and_syncs(p: Process) -> None:
         ("major", 0),
         ("areas:p", 2),
         ("areas_made", 2),
+        ("rights:p:0x40", -1),
+        ("rights:none:0x40", -1),
         ("ended:EINVAL", 1),
         ("ended:SIGSEGV", 1),
         ("ended:SEGV_MAPERR", 1),

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from mmaplab.grading import desk
-from mmaplab.grading.bugs import BUGS
+from mmaplab.grading.bugs import BUGS, BY_SLOT
 from mmaplab.grading.desk import check, check_slot, hint, is_blank, run_here, score
 from mmaplab.grading.programs import pages
 from mmaplab.grading.questions import PUBLIC, public_question
@@ -114,9 +114,9 @@ def test_check_slot_agrees_with_the_reference_on_every_family() -> None:
     assert verdict.passed and "agrees with the reference on 60 programs" in repr(verdict)
 
 
-@pytest.mark.parametrize("name", BUGS)
-def test_check_slot_finds_every_bug_of_the_exercises(name: str) -> None:
-    assert not check_slot(BUGS[name], "handle_mm_fault").passed
+@pytest.mark.parametrize(("slot", "name"), [(slot, bug.__name__) for slot in BY_SLOT for bug in BY_SLOT[slot]])
+def test_check_slot_finds_every_bug_of_the_exercises(slot: str, name: str) -> None:
+    assert not check_slot(BUGS[name], slot).passed
 
 
 def test_check_slot_says_which_slots_it_knows() -> None:

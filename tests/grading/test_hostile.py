@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,58 @@ def test_an_answer_may_need_an_added_cell(grade: Grade) -> None:
     assert points(grade(edited(split))) == FULL
 
 
+def answer_cell(cells: list, key: str) -> dict:
+    return next(c for c in cells if c["metadata"].get("nbgrader", {}).get("grade_id") == f"{key}-answer")
+
+
+def test_swapped_grade_ids_lose_nothing(grade: Grade) -> None:
+    def swap(cells: list) -> None:
+        one, other = answer_cell(cells, "fault-bill"), answer_cell(cells, "fault-exact")
+        for field in ("metadata", "id"):
+            one[field], other[field] = other[field], one[field]
+
+    assert points(grade(edited(swap))) == FULL  # both are answered; each question finds its names in the other cell
+
+
+def test_an_answer_to_two_questions_in_one_cell_counts_where_it_stands(grade: Grade) -> None:
+    def join(cells: list) -> None:
+        one, other = answer_cell(cells, "fault-bill"), answer_cell(cells, "fault-exact")
+        one["source"], other["source"] = one["source"] + "\n" + other["source"], ""
+
+    assert points(grade(edited(join))) == FULL  # the empty cell's name is found in the cell before it
+
+
+@pytest.mark.parametrize("kind", ["markdown", "raw", 7])
+def test_an_answer_that_became_another_kind_of_cell_counts_as_code(grade: Grade, kind: object) -> None:
+    result = grade(edited(lambda cells: answer_cell(cells, "fault-bill").update(cell_type=kind)))
+    assert points(result) == FULL
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        None,
+        5,
+        {},
+        [],
+        [["faults = 1"]],
+        "faults = \x00",
+        "faults = '\ud800'",
+        "faults = [0x" + "f" * 5000 + "]",
+        "\t \xa0",
+    ],
+    ids=repr,
+)
+def test_a_source_of_an_odd_kind_loses_its_own_points_only(grade: Grade, source: object) -> None:
+    result = grade(edited(lambda cells: answer_cell(cells, "fault-bill").update(source=source)))
+    assert points(result) == FULL | {"fault-bill": 0}
+
+
+def test_the_same_added_cell_thousands_of_times_loses_nothing(grade: Grade) -> None:
+    extra = {"cell_type": "code", "metadata": {}, "outputs": [{"x": "y" * 100}], "source": "pass"}
+    assert points(grade(edited(lambda cells: cells.extend([extra] * 20_000)))) == FULL
+
+
 def test_stripped_metadata_lose_nothing(grade: Grade) -> None:
     def strip(cells: list) -> None:
         for cell in cells:
@@ -188,6 +241,19 @@ def test_other_encodings_are_read(grade: Grade, encoding: str) -> None:
     assert points(grade(MASTER.read_text(encoding="utf-8").encode(encoding))) == FULL
 
 
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-16-le", "utf-7", "cp037"])
+def test_an_encoding_of_no_notebook_gets_points_or_a_sentence(grade: Grade, encoding: str) -> None:
+    result = grade(MASTER.read_text(encoding="utf-8").encode(encoding, "replace"))
+    assert points(result) == FULL or "not JSON" in result["broken"]
+
+
+@pytest.mark.parametrize("version", [2, 5, 99, "4", None])
+def test_a_notebook_of_another_format_version_is_read_by_its_cells(grade: Grade, version: object) -> None:
+    book = json.loads(submission(solutions()))
+    book["nbformat"] = version
+    assert points(grade(json.dumps(book).encode())) == FULL
+
+
 def test_format_3_is_read(grade: Grade) -> None:
     book = json.loads(submission(solutions()))
     for cell in book["cells"]:
@@ -199,7 +265,9 @@ def test_format_3_is_read(grade: Grade) -> None:
 # ---------------------------------------------------------------- folders and zips
 
 
-def test_a_folder_with_links_and_broken_files_is_graded_to_its_end(grader: Grader, tmp_path: Path) -> None:
+def test_a_folder_with_links_and_broken_files_is_graded_to_its_end(
+    grader: Grader, masters: Path, tmp_path: Path
+) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     (folder / "anna").mkdir(parents=True)
     (folder / "anna" / "05.ipynb").write_bytes(submission({"fault-bill": solutions()["fault-bill"]}))
@@ -207,16 +275,23 @@ def test_a_folder_with_links_and_broken_files_is_graded_to_its_end(grader: Grade
     (folder / "loop.ipynb").symlink_to("loop.ipynb")
     (folder / "z.ipynb").write_bytes(b"{")
     (folder / "=cmd()|.ipynb").write_bytes(b"")
-    summary = grade_all(folder, out, ROOT / "solutions")
+    (folder / "folder.ipynb").mkdir()
+    os.mkfifo(folder / "pipe.ipynb")
+    with (folder / "large.ipynb").open("wb") as large:
+        large.truncate(200 << 20)
+    (folder / ("n" * 240 + "\n.ipynb")).write_bytes(b"{}")
+    summary = grade_all(folder, out, masters)
     scores = {s["name"]: s for s in json.loads((out / "scores.json").read_text())["submissions"]}
     assert scores["anna/05.ipynb"]["points"] == 7, scores["anna/05.ipynb"]
     assert "symbolic link" in scores["link.ipynb"]["broken"] and "symbolic link" in scores["loop.ipynb"]["broken"]
-    assert summary.graded == 5 and summary.broken == 4
+    assert "no regular file" in scores["pipe.ipynb"]["broken"] and "20 MiB" in scores["large.ipynb"]["broken"]
+    assert summary.graded == 8 and summary.broken == 7
     assert "'=cmd()" in (out / "scores.csv").read_text()
-    assert len(list((out / "pages").iterdir())) == 5
+    assert len(list((out / "pages").iterdir())) == 8
 
 
-def test_a_zip_is_never_unpacked(grader: Grader, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_zip_is_never_unpacked(grader: Grader, masters: Path, tmp_path: Path) -> None:
     archive, out = tmp_path / "class.zip", tmp_path / "out"
     with zipfile.ZipFile(archive, "w") as z:
         z.writestr("../../evil.ipynb", submission(solutions()))
@@ -228,10 +303,16 @@ def test_a_zip_is_never_unpacked(grader: Grader, tmp_path: Path) -> None:
         z.writestr("__MACOSX/a/._right.ipynb", b"x")
         z.writestr("bomb.ipynb", b" " * (64 << 20), zipfile.ZIP_DEFLATED)
         z.writestr("readme.txt", b"hello")
-    grade_all(archive, out, ROOT / "solutions")
+        z.writestr("inner.zip", b"PK")
+        z.writestr("c:/evil.ipynb", submission(solutions()))
+        z.writestr("a\\..\\..\\evil.ipynb", submission(solutions()))
+        for _ in range(2):
+            z.writestr("twice.ipynb", b"{")
+    grade_all(archive, out, masters)
     scores = {s["name"]: s for s in json.loads((out / "scores.json").read_text())["submissions"]}
     assert scores["a/right.ipynb"]["points"] == 4, scores["a/right.ipynb"]
     assert all("leads out" in scores[name]["broken"] for name in ("../../evil.ipynb", "/etc/evil.ipynb"))
     assert "symbolic link" in scores["link.ipynb"]["broken"] and "20 MiB" in scores["bomb.ipynb"]["broken"]
-    assert len(scores) == 5
+    assert all("leads out" in scores[name]["broken"] for name in ("c:/evil.ipynb", "a/../../evil.ipynb"))
+    assert len(scores) == 9
     assert not list(tmp_path.rglob("evil*")) or all(p.is_relative_to(out) for p in tmp_path.rglob("evil*"))

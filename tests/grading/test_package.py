@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -13,7 +14,8 @@ from mmaplab.grading.contracts import CONTRACTS
 from mmaplab.grading.difference import first_difference
 from mmaplab.grading.families import SLOT_FAMILIES, generate
 from mmaplab.grading.observe import observe
-from mmaplab.grading.package import package_without
+from mmaplab.grading.package import missing_rooms, package_without
+from mmaplab.sim.kernel import REFERENCE
 
 from .helpers import ROOT
 
@@ -48,3 +50,35 @@ def test_a_right_version_needs_no_reference(slot: str, seen: dict) -> None:
     for family in SLOT_FAMILIES[slot]:
         came = seen[f"{slot} {family}"]
         assert first_difference(observe(generate(family, 1)), came) is None, (family, came)
+
+
+RESTORED = """
+import hashlib, inspect, json, sys
+import mmaplab.grading.observe
+from mmaplab.grading.serve import restore
+from mmaplab.sim.kernel import REFERENCE
+rooms = json.load(sys.stdin)
+before = {slot: getattr(REFERENCE, slot).__code__.co_code.hex() for slot in vars(REFERENCE)}
+restore({"rooms": rooms}, {})
+seen = {slot: [getattr(REFERENCE, slot).__code__.co_code.hex(), before[slot]] for slot in vars(REFERENCE)}
+texts = {slot: inspect.getsource(getattr(REFERENCE, slot)) for slot in vars(REFERENCE)}
+print(json.dumps([seen, texts]))
+"""
+
+
+@pytest.mark.parametrize("slot", ["", *CONTRACTS])
+def test_an_answers_process_gets_all_references_back_but_the_one_that_is_asked_for(slot: str) -> None:
+    with package_without(CONTRACTS) as folder:
+        rooms = missing_rooms(folder, CONTRACTS, {slot} - {""})
+        environment = os.environ | {"PYTHONPATH": str(folder)}
+        command = [sys.executable, "-c", RESTORED]
+        ran = subprocess.run(
+            command, env=environment, cwd=folder, input=json.dumps(rooms), capture_output=True, text=True, timeout=120
+        )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    seen, texts = json.loads(ran.stdout)
+    for name, (now, before) in seen.items():
+        reference = getattr(REFERENCE, name)
+        assert (now == reference.__code__.co_code.hex()) is (name != slot), name
+        assert (now == before) is (name == slot), name
+        assert (texts[name] == inspect.getsource(reference)) is (name != slot), name

@@ -9,8 +9,9 @@ import nbformat
 import pytest
 
 from mmaplab.grading.release import BadMaster, check_master, exercise_of, public_part, release
+from mmaplab.grading.submission import assignment_of
 
-from .helpers import EXERCISE, MASTER, ROOT, cell_named, notebook
+from .helpers import EXERCISE, MASTER, MASTERS, ROOT, cell_named, notebook
 
 
 def test_the_exercises_are_up_to_date() -> None:
@@ -61,6 +62,23 @@ def test_nbgrader_itself_would_make_the_same_exercise(tmp_path: Path) -> None:
     made = [step.__name__ for step in GenerateAssignment.preprocessors.default_args[0]]
     ours = [step.__name__ for step in __import__("mmaplab.grading.release", fromlist=["STEPS"]).STEPS]
     assert ours == [name for name in made if name not in ("IncludeHeaderFooter", "InstantiateTests", "SaveCells")]
+
+
+@pytest.mark.parametrize("master", MASTERS, ids=lambda path: path.stem)
+def test_the_grader_knows_each_cell_of_the_exercise_without_nbgrader(master: Path) -> None:
+    text = master.read_text(encoding="utf-8")
+    made = {cell["id"]: "".join(cell["source"]) for cell in json.loads(exercise_of(text))["cells"]}
+    for cell in assignment_of(master.stem, text).cells:
+        assert cell.stub == made[cell.cell_id], cell.grade_id
+
+
+def test_an_answer_cell_that_is_all_solution_becomes_a_remark_as_with_nbgrader() -> None:
+    book = notebook(MASTER)
+    cell = cell_named(book, "fault-bill-answer")
+    cell["source"] = "faults = [1]\ncopied = 0"
+    text = json.dumps(book)
+    made = {cell["id"]: "".join(cell["source"]) for cell in json.loads(exercise_of(text))["cells"]}
+    assert assignment_of("05", text).cell("fault-bill-answer").stub == made[cell["id"]] == "# YOUR ANSWER HERE"
 
 
 @pytest.mark.parametrize(

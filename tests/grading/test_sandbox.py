@@ -10,7 +10,7 @@ import pytest
 
 from mmaplab.grading.ask import Died, tell_status
 from mmaplab.grading.package import package_without, without_body
-from mmaplab.grading.sandbox import PROTECTIONS, UNPROTECTED, Box, Limits, Protection, boxed, find_protection
+from mmaplab.grading.sandbox import PROTECTIONS, UNPROTECTED, Box, Limits, Protection, boxed, find_protection, own_uid
 
 TOO_MUCH = "import tempfile\nassert tempfile.TemporaryFile(buffering=0).write(bytes(17 << 20)) == 17 << 20"
 LIMITS = Limits(seconds=9, memory_bytes=1 << 30)
@@ -80,6 +80,15 @@ def test_limits_hold(box: Box) -> None:
         }
     )
     assert file["kind"] in ("OSError", "AssertionError")  # refused, or cut off at the limit
+
+
+def test_two_boxes_never_have_the_same_user_id() -> None:
+    with own_uid(True) as one, own_uid(True) as other:
+        assert one is not None and other is not None and one != other
+    with own_uid(True) as again:
+        assert again == one  # free when its box is gone
+    with own_uid(False) as none:
+        assert none is None
 
 
 def test_how_a_process_ended_is_told_in_words() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from mmaplab import notes
 from mmaplab.course import chapters, questions
+from mmaplab.grading.desk import check
 from mmaplab.widgets.predict import predict
 from mmaplab.widgets.progress import progress, progress_table
 from mmaplab.widgets.questions import ask
@@ -41,6 +42,19 @@ def test_predictions_answers_and_exercises_are_counted() -> None:
     row = next(row for row in progress_table().rows if row.chapter.number == "05")
     assert (row.predicted, row.right, row.questions, row.solved, row.exercises) == (1, 1, 5, 1, 5)
     assert "05 The page fault" in repr(progress_table()) and "1 of 5" in progress_table()._repr_html_()
+
+
+def test_what_check_finds_is_counted() -> None:
+    check("fault-bill", [1, 0, 1, 0, 1, 1], 0)
+    check("fault-recall", [0], None, 0)
+    check("fault-exact", None)  # not answered: nothing to count
+    kept = notes.read()["exercises"]
+    assert kept == {
+        "fault-bill": {"chapter": "05", "passed": 3, "of": 3},
+        "fault-recall": {"chapter": "05", "passed": 1, "of": 2},
+    }
+    row = next(row for row in progress_table().rows if row.chapter.number == "05")
+    assert (row.solved, row.exercises) == (1, 5)
 
 
 def test_notes_can_be_exported() -> None:

@@ -8,7 +8,6 @@ from mmaplab.constants import PAGE_SIZE, PMD_SIZE
 from mmaplab.sim.vma import (
     find_vma_intersection,
     thp_aligned,
-    thp_get_unmapped_area,
     vm_start_gap,
     vm_unmapped_area,
 )
@@ -38,22 +37,31 @@ def large(mm, length, hint, file, pgoff, shared):
     """Return a place on 2 MiB where this kernel gives one, else None."""
     if not thp_aligned(mm, length, hint, file, pgoff, shared):
         return None
-    return thp_get_unmapped_area(mm, length, pgoff if file else 0)
+    start = without_wish(mm, length + PMD_SIZE)
+    if start is None:
+        return None
+    return start + ((pgoff * PAGE_SIZE * (file is not None) - start) % PMD_SIZE or PMD_SIZE)
 
 
-@right("get_unmapped_area")
-def hole_by_hole(mm, length, hint, file, pgoff, shared):
-    if length > mm.config.task_size:
-        raise OSError(errno.ENOMEM, "too long")
-    for place in (hinted(mm, length, hint), large(mm, length, hint, file, pgoff, shared)):
-        if place is not None:
-            return place
+def without_wish(mm, length):
+    """Return the highest hole below mmap_base, else the lowest of the upper two thirds, else None."""
     for start, end in reversed(holes(mm, mm.config.mmap_min_addr, mm.config.mmap_base)):
         if end - start >= length:
             return end - length
     for start, end in holes(mm, mm.config.task_size // 3 & -PAGE_SIZE, mm.config.task_size):
         if end - start >= length:
             return start
+    return None
+
+
+@right("get_unmapped_area")
+def hole_by_hole(mm, length, hint, file, pgoff, shared):
+    if length > mm.config.task_size:
+        raise OSError(errno.ENOMEM, "too long")
+    wished, aligned = hinted(mm, length, hint), large(mm, length, hint, file, pgoff, shared)
+    for place in (wished, aligned, without_wish(mm, length)):
+        if place is not None:
+            return place
     raise OSError(errno.ENOMEM, "no hole is large enough")
 
 

@@ -1,0 +1,139 @@
+"""The unit of work: one submission, from bytes to result, in whatever process it is done.
+
+    kit = Kit(assignments, limits, ...)       all that a unit needs beside the bytes; it can be sent to another machine
+    with workplace(kit) as grader: ...        this machine's protection, and the packages without the references
+    done = in_processes(kit, items, jobs=2)   the results, in the order in which they are ready
+
+A pool's worker makes its workplace once and keeps it. Whatever a submission does happens in the sandbox's children, so
+a worker that dies was killed from outside, or the machine had no memory left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import connection, get_context, parent_process
+
+from mmaplab.grading.finding import CannotGrade, Found, content
+from mmaplab.grading.package import missing_rooms, package_without
+from mmaplab.grading.runner import Grader, Result, SandboxFailed, slot_asked
+from mmaplab.grading.sandbox import UNPROTECTED, Limits, Protection, find_protection
+from mmaplab.grading.submission import Assignment
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What every unit needs: the assignments, the limits, and whether answers may run where there is no sandbox."""
+
+    assignments: tuple[Assignment, ...]
+    limits: Limits
+    allow_unprotected: bool = False
+
+
+def choose_protection(allow_unprotected: bool) -> Protection:
+    """Return the protection that works here; raises CannotGrade where none does and none was not allowed."""
+    protection = find_protection()
+    if protection is None and not allow_unprotected:
+        raise CannotGrade(
+            "this machine offers no sandbox (bubblewrap, or namespaces by unshare), so answers could read your files "
+            "and use the network. Install bubblewrap, or grade all the same with --allow-unprotected"
+        )
+    return protection or UNPROTECTED
+
+
+def slots_of(assignments: Sequence[Assignment]) -> list[str]:
+    """Return the slots whose reference must be taken out for some test."""
+    tests = [test for assignment in assignments for question in assignment.questions for test in question.tests]
+    return sorted({slot_asked(test) for test in tests} - {""})
+
+
+@contextmanager
+def workplace(kit: Kit) -> Iterator[Grader]:
+    """Make what this machine needs to grade; gone at the end. Raises CannotGrade where there is no protection."""
+    protection = choose_protection(kit.allow_unprotected)
+    slots = slots_of(kit.assignments)
+    with package_without(slots) as package:
+        references = {slot: missing_rooms(package, slots, {slot} - {""}) for slot in ("", *slots)}
+        yield Grader(kit.assignments, protection, kit.limits, package, references)
+
+
+def grade_one(grader: Grader, name: str, data: bytes, complaint: str) -> Result:
+    """The unit of work: one submission, from bytes to result. Raises SandboxFailed, and nothing else."""
+    if complaint:
+        return ungraded(name, data, complaint)
+    try:
+        return grader.grade(data, name)
+    except SandboxFailed:
+        raise
+    except Exception as error:  # a mistake of the grader's must not stop it: the others have a right to their points
+        why = f"{type(error).__name__}: {error}"[:300]
+        return ungraded(name, data, f"Not graded: the grader itself failed on it ({why}). Please report this.")
+
+
+def ungraded(name: str, data: bytes, complaint: str) -> Result:
+    """Return the result of a submission that cannot be graded, with the reason."""
+    digest = hashlib.sha256(data).hexdigest()
+    nothing: Result = {"assignment": "", "points": 0, "max": 0, "questions": [], "notes": []}
+    return {"name": name, "sha256": digest, "broken": complaint, **nothing}
+
+
+# ---------------------------------------------------------------- in this process, or in several
+
+
+def in_this_process(grader: Grader, items: Sequence[Found]) -> Iterator[Result]:
+    """Grade submissions one after the other."""
+    for item in items:
+        yield grade_one(grader, item.name, *content(item))
+
+
+def in_processes(grader: Grader, items: Sequence[Found], jobs: int) -> Iterator[Result]:
+    """Grade submissions in `jobs` processes; yields each result when it is ready. Raises CannotGrade."""
+    left = iter(items)
+    # spawn: a fork would copy this process's threads' locks, whoever holds them
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=settle, initargs=(grader,)) as pool:
+        try:
+            waiting = {pool.submit(settled_unit, i.name, *content(i)) for i in islice(left, 2 * jobs)}
+            while waiting:
+                ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                waiting |= {pool.submit(settled_unit, i.name, *content(i)) for i in islice(left, len(ready))}
+                yield from (future.result() for future in ready)
+        except BrokenProcessPool:
+            raise CannotGrade(
+                "a grading process was killed (was there too little memory?). What is graded is kept: go on with "
+                "--resume, perhaps with fewer --jobs"
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_SETTLED: list[Grader] = []
+"""This worker's grader, where this process is a worker of a pool."""
+
+
+def settle(grader: Grader) -> None:
+    """Prepare a pool's worker: it takes the grader, leaves Ctrl-C to its parent, and ends when the parent is gone."""
+    _SETTLED[:] = [grader]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
+
+
+def end_with_the_parent() -> None:
+    """Wait until the parent's process ends, and end this one: a killed grader leaves nobody behind."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def settled_unit(name: str, data: bytes, complaint: str) -> Result:
+    """Grade one submission in a pool's worker."""
+    return grade_one(_SETTLED[0], name, data, complaint)
