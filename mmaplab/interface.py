@@ -183,7 +183,7 @@ class Process(Protocol):
         """Undo mlock. munlock(2)."""
 
     def brk(self, addr: int) -> int:
-        """Move the end of the heap; returns the break, the present one where it cannot move. brk(2), as the kernel has it."""
+        """Move the end of the heap; returns the break, the present one where it cannot move. brk(2)."""
 
     def setrlimit(self, resource: int, limit: int) -> None:
         """Set a resource limit in bytes. setrlimit(2)."""

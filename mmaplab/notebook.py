@@ -14,7 +14,7 @@ from mmaplab.durable import cached_after_munmap, dirty_after_each_call, flusher_
 from mmaplab.edges import in_a_child, touch_by_system_call
 from mmaplab.experiments import time_touches, twin
 from mmaplab.firstlook import can_be_mapped, cold_touch, text_file
-from mmaplab.grading.desk import check, check_slot, hint, run_here, score, variant
+from mmaplab.grading.desk import check, check_slot, frames_here, hint, run_here, score, variant
 from mmaplab.grading.programs import pages
 from mmaplab.hops import books_of_reading, entries_of_three_ways, four_ways_to_copy, slices_and_views
 from mmaplab.interface import BusError, FatalSignal, SegmentationFault
@@ -136,6 +136,7 @@ __all__ = [
     "flusher_rules",
     "four_ways_to_copy",
     "frames",
+    "frames_here",
     "hint",
     "hops_question",
     "in_a_child",
@@ -192,8 +193,8 @@ __all__ = [
     "trials",
     "twin",
     "twinview",
-    "variant",
     "two_regimes",
+    "variant",
     "warm_file",
     "what_changed",
     "window_question",

@@ -48,6 +48,7 @@ TOWERS = {
             "sim.trace",
             "sim.memory sim.disk",
             "sim.pgtable",
+            "sim.inode",
             "sim.pagecache",
             "sim.file sim.readpage sim.rmap",
             "sim.readahead sim.writeback sim.truncate sim.mm_types",
@@ -74,7 +75,7 @@ TOWERS = {
             "real.executors real.own",
             "real.counting",
             "real.kernel",
-            "real.machine",
+            "real.machine real.sharing",
             "real.probe",
             "real",
         ),
@@ -175,18 +176,18 @@ TOWERS = {
         libraries=("anywidget", "ipywidgets", "traitlets", "IPython", "matplotlib", "numpy"),
     ),
     "grading": Tower(
-        uses=("shared", "sim", "sim.trace", "real", "ledger", "programs", "fuzz", "views"),
+        uses=("shared", "sim", "sim.trace", "real", "ledger", "programs", "fuzz", "views", "outcomes"),
         floors=(
             "grading.plain grading.contracts",
             "grading.questions grading.programs grading.state grading.watch grading.bugs_first"
-            " grading.bugs_copies grading.bugs_edges grading.bugs_speed grading.bugs_ties"
+            " grading.bugs_copies grading.bugs_edges grading.bugs_speed grading.bugs_store grading.bugs_ties"
             " grading.situations",
             "grading.families.draft grading.observe grading.bugs grading.package grading.shorten",
             "grading.families.areas grading.families.faults grading.families.files grading.families.processes"
             " grading.families.places grading.families.windows grading.cost grading.difference grading.serve",
             "grading.families grading.picture grading.ask grading.forker",
             "grading.asked",
-            "grading.variant",
+            "grading.variant grading.whole",
             "grading.judge",
             "grading.desk",
             "grading grading.bar grading.formats grading.shape grading.sandbox grading.submission",
@@ -243,13 +244,14 @@ TOWERS = {
         ),
         floors=(
             "bench bench.measure",
-            "bench.simulator bench.footprint bench.starting bench.agreement bench.costs"
+            "bench.plots bench.setting_up bench.chapters"
+            " bench.simulator bench.footprint bench.starting bench.agreement bench.costs"
             " bench.grading bench.player bench.wrappers",
             "bench.rooms",
             "bench.report",
             "bench.command",
         ),
-        libraries=("playwright",),  # inside a function only
+        libraries=("nbclient", "nbformat", "playwright"),  # inside a function only
     ),
     "publish": Tower(  # guides, pages and slides, made of the course for other places
         uses=("shared", "sim", "ledger", "programs", "real", "course", "views", "widgets", "notebooks"),
@@ -293,7 +295,8 @@ DOORS = {
     "sim.kernel": "Kernel.create_file Kernel.drop_caches Kernel._start Kernel._exit Kernel._mount_file"
     " Kernel._reclaim Kernel._oom_kill",
     "sim.memory": "Memory.alloc_page Memory.put_page Memory.copy Memory.clear Memory.user_store",
-    "sim.pagecache": "Inode.__post_init__ i_size_write drop_nlink _free_unused filemap_get_folio filemap_add_folio"
+    "sim.inode": "Inode.__post_init__",
+    "sim.pagecache": "i_size_write drop_nlink _free_unused filemap_get_folio filemap_add_folio"
     " filemap_remove_folio folio_mark_uptodate folio_mark_dirty folio_clear_dirty",
     "sim.pgtable": "PageTable.pte_alloc PageTable.set_pte PageTable.clear_pte PageTable.free_tables"
     " Tlb.lookup Tlb.fill Tlb.flush",

@@ -36,7 +36,9 @@ def seconds(path: Path) -> float:
     except ImportError:
         raise NotMeasurable("nbclient is missing: pip install 'mmaplab[test]'") from None
     book = nbformat.read(path, as_version=4)
-    client = NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}})
+    place = {"metadata": {"path": str(path.parent)}}
+    quiet = ["--log-level=ERROR"]
+    client = NotebookClient(book, timeout=300, kernel_name="python3", resources=place, extra_arguments=quiet)
     begun = time.perf_counter()
     try:
         client.execute()

@@ -71,7 +71,7 @@ def write(found: report.Report, folder: Path) -> None:
 
 
 def pictures(found: report.Report) -> dict[str, Svg]:
-    """Return the report's pictures by name: all goals, and the rows of each room; none where there is nothing to draw."""
+    """Return the report's pictures by name: all goals, and the rows of each room; less what has nothing to draw."""
     made = {}
     with suppress(ValueError):
         made["goals"] = plots.goals(found)

@@ -1,7 +1,7 @@
 """The report as pictures: every goal with what was reached, and a bar for each row of a room.
 
-    goals(report)              all goals on one scale: 1 is the goal, left of it is better
-    bars(report, "chapters")   the rows of one room that share a unit
+goals(report)              all goals on one scale: 1 is the goal, left of it is better
+bars(report, "chapters")   the rows of one room that share a unit
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from mmaplab.bench.measure import Row, row_of, short
 from mmaplab.views.svg import Svg, circle, line, rect, text
 
-WIDTH, LEFT, RIGHT, LINE = 900, 470, 870, 24
+WIDTH, LEFT, RIGHT, LINE = 900, 470, 840, 24
 DECADES = (-2, 2)
 """The scale of the goals: from a hundredth of a goal to a hundred times it."""
 

@@ -27,7 +27,9 @@ def measure(bench: Bench) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="mmaplab-setup-") as name:
         folder = Path(name)
         if bench.quick:
-            yield bench.row("an empty environment: python -m venv", seconds(folder, sys.executable, "-m", "venv", "v"), "s")
+            yield bench.row(
+                "an empty environment: python -m venv", seconds(folder, sys.executable, "-m", "venv", "v"), "s"
+            )
             return
         copy_checkout(Path(), folder / "course")
         (folder / "home").mkdir()
@@ -64,7 +66,9 @@ def seconds(folder: Path, *words: str, home: Path | None = None) -> float:
 
 def environment(home: Path | None) -> dict[str, str]:
     """Return the environment of a new user: this one, with a home that is empty."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_", "MMAPLAB_"))}
+    ours = {
+        name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_", "MMAPLAB_"))
+    }
     return ours if home is None else {**ours, "HOME": str(home)}
 
 
@@ -84,7 +88,9 @@ def first_answer(course: Path, home: Path, patience: float = 120) -> float:
     try:
         while time.perf_counter() - begun < patience and server.poll() is None:
             for page in runtime.glob(PORT_FILE):
-                address = page.read_text(encoding="utf-8").partition('href="')[2].partition('"')[0].replace("&amp;", "&")
+                address = (
+                    page.read_text(encoding="utf-8").partition('href="')[2].partition('"')[0].replace("&amp;", "&")
+                )
                 if address and answers(address):
                     return time.perf_counter() - begun
             time.sleep(0.05)

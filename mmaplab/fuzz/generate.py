@@ -19,6 +19,7 @@ from mmaplab.constants import (
     SEEK_END,
     SEEK_HOLE,
     SEEK_SET,
+    TASK_SIZE,
     Madv,
     Map,
     Mremap,
@@ -42,6 +43,8 @@ LIMITS = {
     Rlimit.RLIMIT_MEMLOCK: (0, PAGE_SIZE, 1 << 16),
 }
 """Limits in bytes, and (NOFILE) in descriptors; none above the hard limit that an ordinary user has."""
+LOWEST = 1 << 32
+"""Below it lives the live process's worker: no program asks for what is there."""
 HUGE = (1 << 46, 1 << 47, 1 << 63, 2**64 - PAGE_SIZE, 2**64 - 1)
 
 
@@ -90,6 +93,8 @@ def write_mmap(w: Writer) -> None:
         return
     flags |= rng.choice([Map.MAP_FIXED] * 14 + [Map.MAP_FIXED_NOREPLACE, 0])
     place = w.place() if w.chance(0.6) else Name("arena", rng.randrange(profile.arena_pages) * PAGE_SIZE)
+    if isinstance(place, int) and place < LOWEST < place + length <= TASK_SIZE:
+        length = PAGE_SIZE  # a live process refuses a range that holds its worker
     w.remember(place, length)
     w.add("mmap", place, length, prot, flags, fd, offset)
 

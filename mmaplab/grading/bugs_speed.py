@@ -7,8 +7,9 @@ from typing import Any
 
 from mmaplab.constants import PAGE_SIZE
 from mmaplab.pte import pte_dirty, pte_pfn
+from mmaplab.sim.inode import Folio
 from mmaplab.sim.mm_types import VmArea
-from mmaplab.sim.pagecache import Folio, folio_mark_dirty
+from mmaplab.sim.pagecache import folio_mark_dirty
 
 
 def hasty_zap_page_range(vma: VmArea, start: int, end: int) -> None:

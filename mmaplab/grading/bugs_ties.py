@@ -1,4 +1,4 @@
-"""The faulty functions of chapters 04 and 06: a reverse map that takes too much, and a fork that protects one side.
+"""The faulty functions of chapters 04, 06 and 07: a way back, a fork, and a write-back.
 
 `careless_unmap` works on plain data; `mmaplab.grading.situations.unmapped_of` makes the same on a simulated kernel.
 """
@@ -10,8 +10,10 @@ from typing import Any
 
 from mmaplab.grading.plain import Plain
 from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, PAGE_RW, PTE_MARKER_GUARD, pte_pfn
+from mmaplab.sim.inode import AddressSpace
 from mmaplab.sim.memory import ZERO_PFN
 from mmaplab.sim.mm_types import VmArea
+from mmaplab.sim.writeback import write_folio
 
 
 def careless_unmap(areas: list[tuple[int, int, int]], first: int, behind: int) -> Plain:
@@ -50,5 +52,18 @@ def careless_copy_page_range(child: VmArea, parent: VmArea) -> None:
         target.set_pte(addr, PTE_MARKER_GUARD)
 
 
-BUGS_TIES: dict[str, tuple[Callable[..., Any], ...]] = {"copy_page_range": (careless_copy_page_range,)}
+def careless_do_writepages(mapping: AddressSpace, first: int, last: int | None, why: str) -> None:
+    """Write the dirty folios that touch file pages [first, last] (None: to the end). One line is wrong."""
+    if not mapping.host.i_sb.on_disk:
+        return
+    for folio in mapping.folios(first, last):
+        if not folio.dirty:
+            break
+        write_folio(folio, why)
+
+
+BUGS_TIES: dict[str, tuple[Callable[..., Any], ...]] = {
+    "copy_page_range": (careless_copy_page_range,),
+    "do_writepages": (careless_do_writepages,),
+}
 """By slot, as bugs.py wants them."""

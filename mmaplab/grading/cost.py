@@ -20,8 +20,9 @@ from mmaplab import ledger
 from mmaplab.calls import Call, Outcome, perform, resolve
 from mmaplab.constants import PAGE_SIZE, Sig
 from mmaplab.grading.observe import kernel_for
-from mmaplab.grading.programs import Scenario
+from mmaplab.grading.programs import Scenario, pages
 from mmaplab.interface import FatalSignal, Process
+from mmaplab.outcomes import crash_outcomes
 from mmaplab.pte import pte_pfn, pte_present
 from mmaplab.sim import Kernel
 from mmaplab.sim.events import FileCreate, VmaLink
@@ -143,6 +144,24 @@ def _at(file: Callable[[str], bytes], where: str) -> int:
     return -1
 
 
+def _early(run: Run, where: str) -> int:
+    """Return how many contents that a crash may leave have `path:first:second` new at the second offset only."""
+    path, first, second = where.split(":")
+    files = {file.path: pages(file.npages) for file in run.scenario.files}
+
+    def program(p: Process) -> None:
+        names: dict[str, object] = {"p": p}
+        for call in run.scenario.calls:
+            perform(call, names)
+
+    old = files[path]
+    left = [outcome.contents.get(path, b"") for outcome in crash_outcomes(program, files=files)]
+    return sum(
+        found[int(second) :][:1] != old[int(second) :][:1] and found[int(first) :][:1] == old[int(first) :][:1]
+        for found in left
+    )
+
+
 def _size(run: Run, path: str) -> int:
     with suppress(OSError):
         return len(run.kernel.file_bytes(path))
@@ -154,6 +173,7 @@ MEASURES: dict[str, tuple[str, Callable[[Run, str], int]]] = {
     "major": ("major faults", lambda run, _: ledger.faults(run.records).major),
     "system_calls": ("system calls", _system_calls),
     "calls": ("calls of {}", lambda run, name: sum(call.name == name for call in run.scenario.calls)),
+    "syncs": ("calls of msync and fsync", lambda run, _: sum(c.name in ("msync", "fsync") for c in run.scenario.calls)),
     "accesses": ("loads and stores", lambda run, _: sum(call.name in ACCESSES for call in run.scenario.calls)),
     "pages_read": ("different file pages loaded from", lambda run, _: len(run.pages_read)),
     "cpu_copied": ("bytes copied by the processor", _copied(*ledger.CPU_HOPS)),
@@ -172,6 +192,7 @@ MEASURES: dict[str, tuple[str, Callable[[Run, str], int]]] = {
     "ended": ("calls that ended with {}", lambda run, name: run.ended_with(name)),
     "byte": ("the byte of file {} at {}", _byte),
     "disk": ("the byte of file {} at {} on the disk", _durable_byte),
+    "early": ("contents of file {} after a crash that are new at the second, but old at the first, of {}", _early),
     "size": ("the size of file {}", _size),
 }
 """What a budget may name: its words, and how it is computed. A {} in the words is the argument behind the colon."""

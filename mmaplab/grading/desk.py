@@ -26,7 +26,7 @@ from mmaplab.grading.judge import judge
 from mmaplab.grading.plain import Plain
 from mmaplab.grading.questions import Question, Test, chapter_of, public_question
 from mmaplab.grading.variant import Variant, variant_of
-from mmaplab.interface import Program
+from mmaplab.interface import Process, Program
 from mmaplab.lab import NotAvailable
 from mmaplab.program import Log, record
 from mmaplab.sim import Kernel as SimulatedKernel
@@ -244,6 +244,25 @@ def run_here(program: Program, files: Mapping[str, bytes]) -> Verdict:
     except NotAvailable as reason:
         log = record(program, SimulatedKernel(), files=files)
         return Verdict("the simulated kernel", f"{told_cost(log)} (The live one could not be asked: {reason}.)")
+
+
+def frames_here(program: Callable[[Process], Process], addr: int = 0x1000_0000) -> Verdict:
+    """Run a program that returns its child on the live kernel, and say how both share the frames of the area at `addr`.
+
+    Rss counts the area's frames; Pss counts each frame by its share, half for two users (proc_pid_smaps(5)).
+    """
+    from mmaplab.real.sharing import shares_of_two
+
+    if is_blank(program):
+        return Verdict("your kernel", "not answered yet.")
+    try:
+        both = zip(("parent", "child"), shares_of_two(program, addr), strict=True)
+        told = "; ".join(f"{who}: Rss {sizes['Rss']:,} bytes, Pss {sizes['Pss']:,} bytes" for who, sizes in both)
+        return Verdict("the live kernel", f"{told}.")
+    except ValueError as reason:
+        return Verdict("the live kernel", f"{reason}.")
+    except NotAvailable as reason:
+        return Verdict("the live kernel", f"it could not be asked: {reason}.")
 
 
 def told_cost(log: Log) -> str:

@@ -4,6 +4,7 @@
     value     a variable                                its value, type by type, with `expected`
     call      results of a function for given inputs    each with the expected one
     slot      observations on generated programs        with the reference's observations, made here
+    kernel    the same for several functions at once    with the reference's observations
     program   the calls that a program makes            what they cost when they are made again, here
     witness   the calls that a program makes            they must cost something else under a faulty kernel function
     variant   a seed, and an answer                     the answer with that for the seed's own program
@@ -32,6 +33,7 @@ from mmaplab.grading.programs import Scenario
 from mmaplab.grading.questions import Test
 from mmaplab.grading.shorten import shorten
 from mmaplab.grading.variant import judge_variant
+from mmaplab.grading.whole import judge_kernel
 
 BUDGET = 600
 """How many programs are tried in all to find the shortest."""
@@ -278,6 +280,7 @@ KINDS: dict[str, Callable[[Test, Ask], Finding]] = {
     "value": judge_value,
     "call": judge_call,
     "slot": judge_slot,
+    "kernel": judge_kernel,
     "program": judge_program,
     "witness": judge_witness,
     "differs": judge_differs,

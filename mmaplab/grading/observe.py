@@ -24,9 +24,9 @@ from mmaplab.interface import FatalSignal
 from mmaplab.pte import pte_dirty, pte_pfn, pte_user, pte_write
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.events import Copy, DiskRead, DiskWrite, Event
+from mmaplab.sim.inode import Folio
 from mmaplab.sim.invariants import broken
 from mmaplab.sim.memory import ZERO_PFN
-from mmaplab.sim.pagecache import Folio
 from mmaplab.sim.process import Process
 from mmaplab.sim.trace import Fields, Trace
 

@@ -22,6 +22,7 @@ from mmaplab.grading.plain import Plain
 from mmaplab.grading.questions import Question, Test
 from mmaplab.grading.sandbox import Box, Limits, Protection, boxed
 from mmaplab.grading.submission import Assignment, Submission, Unreadable, cells_of, choose, read_submission
+from mmaplab.grading.whole import slots_of_kernel
 
 MOST_DEATHS = 3
 """After so many deaths of one answer's process, the rest of its tests are lost untried."""
@@ -43,7 +44,7 @@ class Grader:
     limits: Limits
     package: Path
     """The folder that holds the package that answers run with; it has no slot's reference."""
-    references: dict[str, list[Room]]
+    references: dict[tuple[str, ...], list[Room]]
     """What an answer is given back, by the slot that it is asked for; '' for an answer that is no kernel function."""
     preload: Sequence[str] = PRELOAD
     _box: Box | None = None
@@ -90,17 +91,17 @@ class Grader:
         """Run cells and judge what they leave, test by test, the public ones first."""
         findings: list[Finding] = []
         notes: list[str] = []
-        running: str | None = None
+        running: tuple[str, ...] | None = None
         hopeless, deaths = "", 0
-        for test in sorted(question.tests, key=lambda test: (test.hidden, slot_asked(test))):
+        for test in sorted(question.tests, key=lambda test: (test.hidden, slots_asked(test))):
             if hopeless or deaths >= MOST_DEATHS:
                 findings.append(Finding(test, False, hopeless or "Not tried: the answer's process had died too often."))
                 continue
             box = self.box()
             try:
-                if running != slot_asked(test):
-                    note = run_cells(box, cells, self.references[slot_asked(test)])
-                    running, notes = slot_asked(test), notes + [note] * (bool(note) and note not in notes)
+                if running != slots_asked(test):
+                    note = run_cells(box, cells, self.references[slots_asked(test)])
+                    running, notes = slots_asked(test), notes + [note] * (bool(note) and note not in notes)
             except Died as error:  # the cells themselves: they would do it again
                 hopeless = f"The answer did not run: {error}."
                 findings.append(Finding(test, False, hopeless))
@@ -130,9 +131,11 @@ class Grader:
         raise SandboxFailed(f"the grader's own process does not start ({self.protection.name}): {why}")
 
 
-def slot_asked(test: Test) -> str:
-    """Return the slot whose reference a test's answer must not have, '' for an answer that is no kernel function."""
-    return str(test.spec["slot"]) if test.kind == "slot" else ""
+def slots_asked(test: Test) -> tuple[str, ...]:
+    """Return the slots whose references a test's answer must not have, () for an answer that is no kernel function."""
+    if test.kind == "kernel":
+        return slots_of_kernel(test)
+    return (str(test.spec["slot"]),) if test.kind == "slot" else ()
 
 
 def run_cells(box: Box, cells: Sequence[str], references: Sequence[Room]) -> str:

@@ -5,6 +5,7 @@
     {"do": "value", "name": "answer"}                             -> {"value": plain}
     {"do": "call", "name": "f", "args": [[1, 2], ...]}            -> {"values": [plain, ...]}
     {"do": "observe", "name": "f", "slot": "find_vma", "scenario": {...}}   -> {"seen": [...]}
+    {"do": "observe", "name": "f", "slots": ["find_vma", ...], ...}         -> the same, with functions named as slots
     {"do": "record", "name": "program", "scenario": {...}}        -> {"calls": [...], "died": ""}
 
 Nothing that this process says is believed but as data: whoever asks compares on its own side. What the learner's code
@@ -106,11 +107,15 @@ def call(request: Reply, namespace: dict[str, object]) -> Reply:
 
 
 def observe_slot(request: Reply, namespace: dict[str, object]) -> Reply:
-    """Run a program on a kernel that has the learner's function in it."""
+    """Run a program on a kernel that has the learner's function in it, or all those named as their slots."""
     from mmaplab.grading.observe import observe
     from mmaplab.grading.programs import Scenario
 
     scenario = Scenario.of(request["scenario"])
+    slots = request.get("slots")
+    if isinstance(slots, list):
+        functions = {str(slot): function_named({"name": slot}, namespace) for slot in slots}
+        return {"seen": observe(scenario, functions)}
     return {"seen": observe(scenario, {str(request["slot"]): function_named(request, namespace)})}
 
 

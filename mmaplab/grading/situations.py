@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from mmaplab.constants import PAGE_SIZE, Map, Open, Prot
 from mmaplab.grading.plain import Plain
-from mmaplab.interface import BusError
+from mmaplab.interface import BusError, Process
 from mmaplab.ledger import bill_of
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.rmap import unmap_mapping_range
@@ -128,6 +128,45 @@ def account_of(steps: list[list[Plain]]) -> Plain:
         calls[str(step[0])](step[1] * PAGE_SIZE)
     moved = bill_of(kernel.trace.records[start:])
     return [moved.device_bytes, moved.cpu_bytes]
+
+
+def queue_of(steps: list[list[Plain]]) -> Plain:
+    """Return what the steps of a queue of 4 messages answer, in memory that a parent and its child share.
+
+    A step is ["put", number from 0 to 255], by the parent, or ["get"], by the child. Raises ValueError for another one.
+    """
+    p = Kernel().spawn()
+    a = p.mmap(0, PAGE_SIZE, Prot.PROT_READ | Prot.PROT_WRITE, Map.MAP_SHARED | Map.MAP_ANONYMOUS)
+    child = p.fork()
+    answers: list[Plain] = []
+    for step in steps:
+        if step == ["get"]:
+            answers.append(_get(child, a))
+        elif len(step) == 2 and step[0] == "put" and type(step[1]) is int and 0 <= step[1] < 256:
+            answers.append(_put(p, a, step[1]))
+        else:
+            raise ValueError(f'a step is {step!r}: give ["put", a number from 0 to 255] or ["get"]')
+    return answers
+
+
+def _put(p: Process, a: int, number: int) -> str:
+    """Put a number into the ring behind two counters, bytes 0 and 1: taken out, and put in."""
+    head, tail = p.load(a, 2)
+    if tail - head == 4:
+        return "full"
+    p.store(a + 2 + tail % 4, bytes([number]))
+    p.store(a + 1, bytes([tail + 1]))
+    return "ok"
+
+
+def _get(p: Process, a: int) -> Plain:
+    """Take the oldest number out."""
+    head, tail = p.load(a, 2)
+    if head == tail:
+        return "empty"
+    number = p.load(a + 2 + head % 4)[0]
+    p.store(a, bytes([head + 1]))
+    return number
 
 
 def check_situation(areas: list[tuple[int, int, str]], start: int, end: int, prot: str) -> None:

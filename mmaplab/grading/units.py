@@ -24,7 +24,7 @@ from multiprocessing import connection, get_context, parent_process
 
 from mmaplab.grading.finding import CannotGrade, Found, content
 from mmaplab.grading.package import missing_rooms, package_without
-from mmaplab.grading.runner import Grader, Result, SandboxFailed, slot_asked
+from mmaplab.grading.runner import Grader, Result, SandboxFailed, slots_asked
 from mmaplab.grading.sandbox import UNPROTECTED, Limits, Protection, find_protection
 from mmaplab.grading.submission import Assignment
 
@@ -51,8 +51,13 @@ def choose_protection(allow_unprotected: bool) -> Protection:
 
 def slots_of(assignments: Sequence[Assignment]) -> list[str]:
     """Return the slots whose reference must be taken out for some test."""
+    return sorted({slot for asked in sets_of_slots(assignments) for slot in asked})
+
+
+def sets_of_slots(assignments: Sequence[Assignment]) -> set[tuple[str, ...]]:
+    """Return the sets of slots that are taken out together for some test, () among them."""
     tests = [test for assignment in assignments for question in assignment.questions for test in question.tests]
-    return sorted({slot_asked(test) for test in tests} - {""})
+    return {slots_asked(test) for test in tests} | {()}
 
 
 @contextmanager
@@ -61,7 +66,7 @@ def workplace(kit: Kit) -> Iterator[Grader]:
     protection = choose_protection(kit.allow_unprotected)
     slots = slots_of(kit.assignments)
     with package_without(slots) as package:
-        references = {slot: missing_rooms(package, slots, {slot} - {""}) for slot in ("", *slots)}
+        references = {asked: missing_rooms(package, slots, asked) for asked in sets_of_slots(kit.assignments)}
         yield Grader(kit.assignments, protection, kit.limits, package, references)
 
 

@@ -21,8 +21,8 @@ from typing import NoReturn
 from mmaplab.constants import PAGE_SIZE, Ms, Open
 from mmaplab.outcomes.worlds import ZEROS, FileWorlds, Found, Layout, World, visible
 from mmaplab.sim import events as ev
+from mmaplab.sim.inode import Folio
 from mmaplab.sim.kernel import Kernel
-from mmaplab.sim.pagecache import Folio
 from mmaplab.sim.trace import Record, Trace
 
 FORCED = ("msync", "fsync", "direct")

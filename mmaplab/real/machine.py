@@ -26,6 +26,8 @@ ARENA = 0x30_0000_0000
 """A multiple of 2 MiB in an unused part of the address space."""
 FIXED_SHARED = Map.MAP_SHARED | Map.MAP_FIXED
 CAP_IPC_LOCK, CAP_SYS_RAWIO = 14, 17
+NEVER = 1e9
+"""A number of seconds that no program waits for."""
 Values = dict[str, int | float | bool | str]
 
 
@@ -96,12 +98,18 @@ def from_proc() -> Values:
     values["data_segment_bytes"] = data_segment()
     values |= _number("/proc/sys/vm/dirty_expire_centisecs", "dirty_expire_seconds", 0.01)
     values |= _number("/proc/sys/vm/dirty_writeback_centisecs", "flush_tick_seconds", 0.01)
+    if values.get("flush_tick_seconds") == 0:  # that switches the regular flusher off
+        values["flush_tick_seconds"] = NEVER
+    for name in ("dirty_bytes", "dirty_background_bytes", "dirty_ratio", "dirty_background_ratio"):
+        values |= {field: value for field, value in _number(f"/proc/sys/vm/{name}", name, 1).items() if value}
+    for field, folder in (("thp", "transparent_hugepage"), ("ksm", "ksm")):
+        values[field] = Path("/sys/kernel/mm", folder).exists()
     memory = procfs.parse_counters(Path("/proc/meminfo").read_text())
     values["commit_limit_bytes"] = memory["MemTotal"] + memory.get("SwapTotal", 0)
     rights = int(re.findall(r"CapEff:\s*([0-9a-f]+)", Path("/proc/self/status").read_text())[0], 16)
     values["cap_ipc_lock"] = bool(rights >> CAP_IPC_LOCK & 1)
     values["cap_sys_rawio"] = bool(rights >> CAP_SYS_RAWIO & 1)
-    for field in ("memlock", "as", "data"):
+    for field in ("memlock", "stack", "as", "data"):
         values[f"rlimit_{field}"] = resource.getrlimit(getattr(resource, f"RLIMIT_{field.upper()}"))[0] % 2**64
     values["exec_only_readable"] = " ospke" not in Path("/proc/cpuinfo").read_text()
     return values
@@ -122,13 +130,22 @@ def _number(path: str, field: str, unit: float) -> Values:
 
 
 def journal_of(directory: str) -> Values:
-    """Return whether the ext4 below a directory has a journal, by the mount options that the kernel shows; ext4(5)."""
+    """Return what the kernel shows of the ext4 below a directory: its journal, by the mount options; ext4(5)."""
     device = files.file_system_of(directory).device
     options = Path("/proc/fs/ext4") / Path(f"/sys/dev/block/{device}").resolve().name / "options"
     try:
-        return {"journal": "data=" in options.read_text()}
+        return ext4_options(options.read_text())
     except OSError:
         return {}
+
+
+def ext4_options(text: str) -> Values:
+    """Return whether there is a journal, and how often it commits, from a mounted file system's options; ext4(5)."""
+    values: Values = {"journal": "data=" in text}
+    commit = re.search(r"^commit=(\d+)$", text, re.MULTILINE)
+    if commit and int(commit[1]):  # 0 stands for the default
+        values["commit_seconds"] = int(commit[1])
+    return values
 
 
 def readahead_of(directory: str) -> Values:

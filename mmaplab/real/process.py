@@ -101,6 +101,8 @@ class LinuxProcess:
         return self._read("pread64", fd, u64("n", n), offset64(offset))
 
     def _read(self, name: str, fd: int, n: int, offset: int | None) -> bytes:
+        if n > TASK_SIZE:  # no buffer is as large: the kernel looks at the number before it looks for bytes
+            self._call(name, descriptor(fd), Out(0), n, *(() if offset is None else (offset,)))
         parts: list[bytes] = []
         done = 0
         while True:

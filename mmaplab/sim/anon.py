@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from mmaplab.constants import PAGE_SIZE, VmFlags
 from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, PAGE_RW, mk_pte, pte_pfn
+from mmaplab.sim.inode import Folio
 from mmaplab.sim.memory import ZERO_PFN, Page
 from mmaplab.sim.merge import anon_vma_prepare
 from mmaplab.sim.mm_types import FaultResult, VmArea, VmFault
-from mmaplab.sim.pagecache import Folio, folio_mark_dirty
+from mmaplab.sim.pagecache import folio_mark_dirty
 from mmaplab.sim.writeback import balance_dirty_pages_ratelimited
 
 

@@ -17,9 +17,9 @@ from operator import attrgetter
 
 from mmaplab.constants import PAGE_SIZE, PMD_SIZE, PTRS_PER_PTE
 from mmaplab.sim.file import File
+from mmaplab.sim.inode import Folio, Inode
 from mmaplab.sim.memory import Page
 from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, Machine, MmStruct, TaskStruct, VmArea
-from mmaplab.sim.pagecache import Folio, Inode
 from mmaplab.sim.vma import vma_lookup
 
 KIND = attrgetter("order", "uptodate", "readahead")

@@ -12,8 +12,9 @@ import errno
 
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE
 from mmaplab.sim.file import File
+from mmaplab.sim.inode import Inode
 from mmaplab.sim.memory import ZEROS
-from mmaplab.sim.pagecache import Inode, filemap_remove_folio, i_size_write
+from mmaplab.sim.pagecache import filemap_remove_folio, i_size_write
 from mmaplab.sim.rmap import try_to_unmap
 from mmaplab.sim.truncate import ext4_truncate
 from mmaplab.sim.writeback import do_writepages

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 from mmaplab.constants import O_ACCMODE, Open
 from mmaplab.sim.events import FdClose, FdInstall
-from mmaplab.sim.pagecache import AddressSpace, Inode, ihold, iput
+from mmaplab.sim.inode import AddressSpace, Inode
+from mmaplab.sim.pagecache import ihold, iput
 from mmaplab.sim.trace import Trace
 
 FIRST_FD = 3

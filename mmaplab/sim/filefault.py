@@ -17,9 +17,10 @@ from mmaplab.pte import PAGE_DIRTY, PAGE_RW, mk_pte
 from mmaplab.sim.anon import map_anon_page, page_mkwrite
 from mmaplab.sim.file import File
 from mmaplab.sim.filemap import shmem_get_folio
+from mmaplab.sim.inode import Folio, Inode
 from mmaplab.sim.merge import anon_vma_prepare
 from mmaplab.sim.mm_types import FaultResult, VmArea, VmFault
-from mmaplab.sim.pagecache import Folio, Inode, filemap_add_folio, filemap_get_folio
+from mmaplab.sim.pagecache import filemap_add_folio, filemap_get_folio
 from mmaplab.sim.pgtable import Leaf
 from mmaplab.sim.readahead import do_async_mmap_readahead, do_sync_mmap_readahead
 from mmaplab.sim.readpage import read_folio

@@ -13,11 +13,10 @@ import errno
 
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE
 from mmaplab.sim.file import File
+from mmaplab.sim.inode import Folio, Inode
 from mmaplab.sim.memory import ZEROS
 from mmaplab.sim.pagecache import (
     MAX_PAGECACHE_ORDER,
-    Folio,
-    Inode,
     filemap_add_folio,
     filemap_get_folio,
     filemap_remove_folio,

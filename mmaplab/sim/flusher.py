@@ -20,8 +20,8 @@ import math
 from mmaplab.constants import PAGE_SIZE
 from mmaplab.sim.config import KernelConfig
 from mmaplab.sim.events import Clock, KernelWork
+from mmaplab.sim.inode import Inode, SuperBlock
 from mmaplab.sim.mm_types import Machine
-from mmaplab.sim.pagecache import Inode, SuperBlock
 from mmaplab.sim.writeback import jbd2_commit
 
 MAX_PAUSED = 32

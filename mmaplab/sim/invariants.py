@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 
 from mmaplab.constants import PAGE_SIZE, VmFlags
 from mmaplab.pte import pte_dirty, pte_pfn, pte_present, pte_user, pte_write
+from mmaplab.sim.inode import Folio, Inode
 from mmaplab.sim.kernel import Kernel
 from mmaplab.sim.memory import ZERO_PFN
 from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, VmArea, is_data_mapping
-from mmaplab.sim.pagecache import Folio, Inode
 from mmaplab.sim.pgtable import READY
 from mmaplab.sim.vma import vma_lookup
 

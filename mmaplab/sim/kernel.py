@@ -24,10 +24,11 @@ from mmaplab.sim.events import KernelWork, TaskCreate, TaskExit
 from mmaplab.sim.fault import handle_mm_fault, mm_of
 from mmaplab.sim.file import FilesStruct
 from mmaplab.sim.filemap import generic_perform_write
+from mmaplab.sim.inode import Inode, SuperBlock
 from mmaplab.sim.memory import Memory
 from mmaplab.sim.mm_types import Machine, MmStruct, TaskStruct
 from mmaplab.sim.namei import Files, check_name, do_unlink
-from mmaplab.sim.pagecache import Inode, SuperBlock, i_size_write
+from mmaplab.sim.pagecache import i_size_write
 from mmaplab.sim.pgtable import Tlb
 from mmaplab.sim.process import Process, TaskCalls
 from mmaplab.sim.rlimit import default_limits

@@ -61,7 +61,7 @@ WITH_MEMORY_FAILURE = {Madv.MADV_HWPOISON, Madv.MADV_SOFT_OFFLINE}
 def do_madvise(task: TaskStruct, addr: int, length: int, advice: int) -> None:
     """Take advice about [addr, addr + length); holes give ENOMEM after all mapped parts are done.
 
-    Raises EINVAL, ENOMEM, EFAULT, EACCES, EAGAIN. Linux: do_madvise, madvise_walk_vmas, mm/madvise.c.
+    Raises EINVAL, ENOMEM, EFAULT, EACCES, EAGAIN, EFBIG. Linux: do_madvise, madvise_walk_vmas, mm/madvise.c.
     Leaves out: MADV_HWPOISON, MADV_SOFT_OFFLINE (EINVAL, as on a kernel without CONFIG_MEMORY_FAILURE), EHWPOISON a
     page that is broken, EIO resident set size and ENOMEM MADV_WILLNEED (readahead that fails is overlooked).
     """

@@ -11,7 +11,7 @@ A page's bytes are an immutable `bytes` value, so that the disk and the page cac
 can change but through `copy`, `clear` and `user_store`. New frames hold a visible pattern until they are filled.
 
 Linux: mm/page_alloc.c, include/linux/mm_types.h. Newer kernels say *folio* where they mean one or more pages handled
-together; here `Page` is one frame and `Folio` (pagecache.py) a run of them. Leaves out: zones, NUMA, the buddy system.
+together; here `Page` is one frame and `Folio` (inode.py) a run of them. Leaves out: zones, NUMA, the buddy system.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from mmaplab.constants import PMD_SIZE, VmFlags
 from mmaplab.pte import pte_dirty, pte_pfn
+from mmaplab.sim.inode import Folio
 from mmaplab.sim.mm_types import MmStruct, VmArea
-from mmaplab.sim.pagecache import Folio, folio_mark_dirty
+from mmaplab.sim.pagecache import folio_mark_dirty
 
 
 def zap_page_range(vma: VmArea, start: int, end: int) -> None:

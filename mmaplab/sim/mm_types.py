@@ -19,9 +19,9 @@ from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, VmFlags
 from mmaplab.pte import PAGE_ACCESSED, PAGE_NX, PAGE_PKEY, PAGE_PRESENT, PAGE_RW, PAGE_USER, pte_pfn
 from mmaplab.sim.config import KernelConfig
 from mmaplab.sim.file import File, FilesStruct
+from mmaplab.sim.inode import Folio
 from mmaplab.sim.maple import MapleTree
 from mmaplab.sim.memory import ZERO_PFN, Memory
-from mmaplab.sim.pagecache import Folio
 from mmaplab.sim.pgtable import PageTable, Tlb
 from mmaplab.sim.slots import Slots
 from mmaplab.sim.trace import Trace

@@ -27,10 +27,10 @@ from mmaplab.constants import (
 from mmaplab.sim.fault import mm_of, populate_range
 from mmaplab.sim.file import File
 from mmaplab.sim.guard import drop_guards
+from mmaplab.sim.inode import Inode
 from mmaplab.sim.merge import split_vma, vma_merge_new_range
 from mmaplab.sim.mm import free_pgtables
 from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, TaskStruct, VmArea
-from mmaplab.sim.pagecache import Inode
 from mmaplab.sim.rlimit import can_do_mlock, may_expand_vm, vm_enough_memory
 from mmaplab.sim.vma import find_vma_intersection, vma_link, vma_lookup, vma_unlink
 

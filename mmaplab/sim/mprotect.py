@@ -36,7 +36,7 @@ def do_mprotect(task: TaskStruct, addr: int, length: int, prot: int) -> None:
     if length == 0:
         return
     end = addr + page_align(length)
-    if end <= addr or end > U64 or page_align(length) == 0:
+    if end <= addr or end >= U64 or page_align(length) == 0:
         raise fail(errno.ENOMEM, f"{addr:#x} + {length:#x} wraps around")
     if prot & ~(VM_ACCESS_FLAGS | Prot.PROT_SEM):
         raise fail(errno.EINVAL, f"prot {prot:#x} has unknown bits")

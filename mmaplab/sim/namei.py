@@ -11,8 +11,9 @@ import errno
 
 from mmaplab.constants import O_ACCMODE, Open, Rlimit
 from mmaplab.sim.file import File, errseq_sample
+from mmaplab.sim.inode import Inode, SuperBlock
 from mmaplab.sim.mm_types import Machine, TaskStruct
-from mmaplab.sim.pagecache import Inode, SuperBlock, drop_nlink
+from mmaplab.sim.pagecache import drop_nlink
 from mmaplab.sim.pipe import Pipe, make_pipe
 from mmaplab.sim.truncate import do_truncate
 

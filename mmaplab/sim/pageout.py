@@ -17,9 +17,10 @@ import errno
 
 from mmaplab.constants import PAGE_SIZE, VmFlags
 from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, pte_dirty, pte_pfn
+from mmaplab.sim.inode import Folio
 from mmaplab.sim.memory import ZERO_PFN, Page
 from mmaplab.sim.mm_types import VmArea
-from mmaplab.sim.pagecache import Folio, filemap_remove_folio, folio_mark_dirty
+from mmaplab.sim.pagecache import filemap_remove_folio, folio_mark_dirty
 from mmaplab.sim.rmap import page_vma_mapped, try_to_unmap
 from mmaplab.sim.truncate import split_folio
 

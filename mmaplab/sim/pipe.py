@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from mmaplab.constants import PAGE_SIZE, Open
 from mmaplab.sim.file import File
-from mmaplab.sim.pagecache import Inode
+from mmaplab.sim.inode import Inode
 
 PIPE_BUFFERS = 16
 """Pages of a pipe: 64 KiB (PIPE_DEF_BUFFERS)."""

@@ -20,8 +20,9 @@ from collections.abc import Callable
 from mmaplab.constants import PAGE_SHIFT, VmFlags
 from mmaplab.sim.events import Readahead
 from mmaplab.sim.file import File, FileRaState
+from mmaplab.sim.inode import AddressSpace, Folio
 from mmaplab.sim.memory import OutOfMemory
-from mmaplab.sim.pagecache import MAX_PAGECACHE_ORDER, AddressSpace, Folio, filemap_add_folio
+from mmaplab.sim.pagecache import MAX_PAGECACHE_ORDER, filemap_add_folio
 from mmaplab.sim.readpage import read_pages
 
 MMAP_LOTSAMISS = 100

@@ -9,7 +9,8 @@ of one request.
 
 from __future__ import annotations
 
-from mmaplab.sim.pagecache import Folio, folio_mark_uptodate
+from mmaplab.sim.inode import Folio
+from mmaplab.sim.pagecache import folio_mark_uptodate
 
 
 def read_folio(folio: Folio) -> None:

@@ -19,6 +19,7 @@ from mmaplab.constants import (
     SEEK_END,
     SEEK_HOLE,
     SEEK_SET,
+    TASK_SIZE,
     Open,
     Rlimit,
 )
@@ -26,8 +27,8 @@ from mmaplab.interface import Stat
 from mmaplab.sim.direct import direct_read, direct_write
 from mmaplab.sim.file import File
 from mmaplab.sim.filemap import MAX_RW_COUNT, filemap_read, generic_perform_write
+from mmaplab.sim.inode import Inode
 from mmaplab.sim.mm_types import Machine, TaskStruct
-from mmaplab.sim.pagecache import Inode
 from mmaplab.sim.pipe import Pipe, pipe_read, pipe_write
 from mmaplab.sim.truncate import do_truncate
 from mmaplab.sim.writeback import file_write_and_wait
@@ -36,14 +37,16 @@ from mmaplab.sim.writeback import file_write_and_wait
 
 
 def do_read(machine: Machine, file: File, count: int, offset: int | None) -> bytes:
-    """Read up to `count` bytes at `offset`, None for the file position; raises EBADF, EINVAL, ESPIPE, EIO.
+    """Read up to `count` bytes at `offset`, None for the file position; raises EBADF, EFAULT, EINVAL, ESPIPE, EIO.
 
-    Linux: ksys_read, ksys_pread64, vfs_read. Leaves out: EAGAIN O_NONBLOCK, EAGAIN or EWOULDBLOCK socket, EFAULT,
-    EINTR, EINVAL timerfd, EISDIR, EOVERFLOW, ENXIO.
+    Linux: ksys_read, ksys_pread64, vfs_read. Leaves out: EAGAIN O_NONBLOCK, EAGAIN or EWOULDBLOCK socket, EINTR,
+    EINVAL timerfd, EISDIR, EOVERFLOW, ENXIO.
     """
     seekable(file, offset)
     if not file.readable:
         raise OSError(errno.EBADF, "the descriptor was not opened for reading")
+    if count > TASK_SIZE:
+        raise OSError(errno.EFAULT, f"{count} bytes fit into no buffer: the address space has {TASK_SIZE}")
     if isinstance(file.f_inode, Pipe):
         return pipe_read(file.f_inode, count)
     pos = verify_area(file, offset, count)
@@ -107,7 +110,7 @@ def verify_area(file: File, offset: int | None, count: int) -> int:
     Linux: rw_verify_area, fs/read_write.c.
     """
     pos = file.f_pos if offset is None else offset
-    if pos < 0 or count >= 2**63 or pos + count >= 2**63:
+    if pos < 0 or pos + count >= 2**63:
         raise OSError(errno.EINVAL, f"{count} bytes at {pos}: negative, or beyond the largest position")
     return pos
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, VmFlags
 from mmaplab.pte import PAGE_DIRTY, PAGE_RW, pte_dirty, pte_pfn, pte_present, pte_write
-from mmaplab.sim.pagecache import AddressSpace, Folio, MappedArea
+from mmaplab.sim.inode import AddressSpace, Folio, MappedArea
 
 
 def vma_address(vma: MappedArea, index: int) -> int | None:

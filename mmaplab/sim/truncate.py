@@ -10,10 +10,11 @@ Leaves out: waiting for write-back that is under way, preallocated blocks.
 
 from __future__ import annotations
 
+import errno
+
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE
+from mmaplab.sim.inode import Folio, Inode
 from mmaplab.sim.pagecache import (
-    Folio,
-    Inode,
     filemap_add_folio,
     filemap_remove_folio,
     folio_clear_dirty,
@@ -37,7 +38,7 @@ def do_truncate(inode: Inode, length: int, now: float) -> None:
         i_size_write(inode, length)
         if inode.i_sb.on_disk:
             inode.i_sb.disk.set_size(inode.ino, length)
-    if length <= old:
+    if length <= old or inode.i_sb.on_disk:  # ext4 does it where the file grows, too
         truncate_pagecache(inode, length, now)
     if inode.i_sb.on_disk and length <= old:
         ext4_truncate(inode, length, now)
@@ -166,8 +167,10 @@ def ext4_block_truncate_page(inode: Inode, length: int, now: float, most: int = 
 def punch_hole(inode: Inode, first: int, end: int) -> None:
     """Make file pages [first, end) a hole: nothing cached, nothing mapped but private copies, nothing on the disk.
 
-    Linux: vfs_fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), truncate_pagecache_range.
+    Raises EFBIG. Linux: vfs_fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), truncate_pagecache_range.
     """
+    if end << PAGE_SHIFT > inode.i_sb.s_maxbytes:
+        raise OSError(errno.EFBIG, f"a hole up to page {end:#x} ends beyond the largest file")
     for folio in inode.i_mapping.folios(first, end - 1):
         try_to_unmap(folio)
         if folio.index < first or folio.end > end:

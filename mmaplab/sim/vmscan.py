@@ -17,8 +17,9 @@ from collections.abc import Iterable
 
 from mmaplab.constants import VmFlags
 from mmaplab.pte import PAGE_ACCESSED, pte_young
+from mmaplab.sim.inode import Folio, SuperBlock
 from mmaplab.sim.mm_types import TaskStruct
-from mmaplab.sim.pagecache import Folio, SuperBlock, filemap_remove_folio
+from mmaplab.sim.pagecache import filemap_remove_folio
 from mmaplab.sim.rmap import page_vma_mapped, try_to_unmap
 from mmaplab.sim.writeback import write_folio
 

@@ -23,7 +23,8 @@ from collections.abc import Callable
 
 from mmaplab.constants import PAGE_SIZE
 from mmaplab.sim.file import File, errseq_check_and_advance, errseq_set
-from mmaplab.sim.pagecache import AddressSpace, Folio, Inode, SuperBlock, filemap_remove_folio, folio_clear_dirty
+from mmaplab.sim.inode import AddressSpace, Folio, Inode, SuperBlock
+from mmaplab.sim.pagecache import filemap_remove_folio, folio_clear_dirty
 from mmaplab.sim.rmap import folio_mkclean
 
 

@@ -5,8 +5,8 @@
     player_twin(kernel)       the same as a picture that needs no running kernel: an output of its own, in its own cell
 
 The browser gets the whole film once (film.py) and never asks Python again. When the kernel goes on afterwards, the
-player says that it is stale. Keys: left, right, Home, End, space, f (fault), c (copy), s (system call), p (presenter mode:
-large type over the whole screen; Esc leaves it).
+player says that it is stale. Keys: left, right, Home, End, space, f (fault), c (copy), s (system call), p (presenter
+mode: large type over the whole screen; Esc leaves it).
 """
 
 from __future__ import annotations

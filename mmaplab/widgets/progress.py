@@ -16,11 +16,10 @@ from pathlib import Path
 
 import ipywidgets
 
-import mmaplab
 from mmaplab import notes
 from mmaplab.course import Chapter, chapters, questions
 
-EXERCISES = Path(mmaplab.__file__).parent / "grading" / "public"
+EXERCISES = Path(notes.__file__).parent / "grading" / "public"
 """The questions of each chapter's exercises, as data: what `check` reads."""
 
 
@@ -55,10 +54,10 @@ class Progress:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th style='text-align:left'>{name}</th>" for name in HEADINGS)
+        head = "".join(f"<th style='text-align:left;padding:0 .7em'>{name}</th>" for name in HEADINGS)
         body = "".join(
             "<tr>"
-            + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in cells_of(row))
+            + "".join(f"<td style='text-align:left;padding:0 .7em'>{html.escape(cell)}</td>" for cell in cells_of(row))
             + "</tr>"
             for row in self.rows
         )

@@ -1,4 +1,4 @@
-"""Run notebooks where there is no Linux: without resource and fcntl, without /proc and /sys, the live kernel switched off.
+"""Run notebooks where there is no Linux: no resource and fcntl, no /proc and /sys, the live kernel switched off.
 
     python tests/elsewhere/nolinux.py 05_the_page_fault.ipynb ...
 

@@ -94,9 +94,10 @@ def test_hiding_hides(tmp_path: Path) -> None:
 import os, pathlib, sys
 from tests.elsewhere.nolinux import hide
 hide()
-for what in (lambda: open("/proc/self/maps"), lambda: os.listdir("/sys"), lambda: pathlib.Path("/proc/1/io").read_text()):
+text_of = lambda path: pathlib.Path(path).read_text()
+for name, ask in (("/proc/self/maps", open), ("/sys", os.listdir), ("/proc/1/io", text_of)):
     try:
-        what()
+        ask(name)
     except FileNotFoundError:
         print("hidden")
 try:

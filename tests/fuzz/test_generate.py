@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from mmaplab.calls import PARAMETERS, Outcome
+from mmaplab.constants import TASK_SIZE
 from mmaplab.fuzz.compare import may_be_made
 from mmaplab.fuzz.coverage import ending, table
 from mmaplab.fuzz.generate import WRITERS, generate
@@ -60,6 +61,16 @@ def test_the_arena_crosses_a_page_table() -> None:
         start = generate(profile, 1).places["arena"]
         assert start < ARENA_MIDDLE < start + profile.arena_pages * 4096
     assert ARENA_MIDDLE % (2 << 20) == 0
+
+
+def test_no_program_asks_for_the_memory_of_the_live_worker() -> None:
+    """Found by seed 105641: 64 TiB from the second page on, which the live process refuses without asking Linux."""
+    for profile, seed in (("vmaf", 105641), ("vma", 0), ("fork", 2)):
+        for call in generate(profile, seed).calls:
+            if call.name == "mmap" and isinstance(call.args[0], int) and call.args[0]:
+                first, length = call.args[0], call.args[1]
+                assert isinstance(length, int)
+                assert first >= 1 << 32 or first + length <= 1 << 29 or first + length > TASK_SIZE
 
 
 def test_data_of_files() -> None:

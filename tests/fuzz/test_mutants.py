@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmaplab.fuzz.pair import Pair
-from tests.fuzz.mutants import MUTANTS, RESULT, Mutant, main, mutated, programs_until_found
+from tests.fuzz.mutants import GOOD_ENOUGH, MUTANTS, RESULT, Mutant, main, mutated, programs_until_found
 
 QUICK = ("fault-around has no multiple to begin at", "merge overlooks the file offset", "copy-on-write never copies")
 
@@ -34,7 +34,7 @@ def test_the_stored_result_is_of_these_mutants_and_good_enough() -> None:
     assert set(result["noticed"]) == {mutant.name for mutant in MUTANTS}, "make mutants"
     assert result["programs"] == 500
     noticed = [number for number in result["noticed"].values() if number]
-    assert len(noticed) >= max(24, len(MUTANTS) * 5 / 6)
+    assert len(noticed) >= max(24, len(MUTANTS) * GOOD_ENOUGH)
     assert max(noticed) <= 500
 
 

@@ -516,6 +516,73 @@ def without_a_journal_fsync_is_about_one_file(p: Process) -> None:
     p.store(a, b"y")
 
 
+@regression({"f0": FileData(9)})
+def a_count_for_which_there_can_be_no_buffer(p: Process) -> None:
+    """EFAULT, before the position is looked at and behind what the descriptor may; just below, a short read."""
+    fd, (read_end, write_end) = p.open("f0", O_RDWR), p.pipe()
+    for count in (0x7FFF_FFFF_F001, 2**63 - 1, 2**63, 2**64 - 1):
+        for descriptor in (fd, read_end, write_end, 77):
+            with suppress(OSError):
+                p.read(descriptor, count)
+        for offset in (0, 2**63 - 1, -1):
+            with suppress(OSError):
+                p.pread(fd, count, offset)
+    p.pread(fd, 2**46, 3)
+    p.read(fd, 2**46)
+
+
+@regression()
+def a_range_that_ends_where_the_numbers_do(p: Process) -> None:
+    """The end of the last page is 2**64, which is 0 to the kernel: it wraps; that is looked at before the rights."""
+    last = 2**64 - 4096
+    for start in (last, last - 4096):
+        for length in (4095, 4096, 4097, 8192):
+            calls: list[Callable[[], object]] = [
+                lambda start=start, length=length: p.mprotect(start, length, 0x40),
+                lambda start=start, length=length: p.mprotect(start, length, PROT_READ),
+                lambda start=start, length=length: p.munmap(start, length),
+                lambda start=start, length=length: p.madvise(start, length, MADV_WILLNEED),
+                lambda start=start, length=length: p.madvise(start, length, 77),
+                lambda start=start, length=length: p.msync(start, length, 4),
+                lambda start=start, length=length: p.mlock(start, length),
+                lambda start=start, length=length: p.munlock(start, length),
+                lambda start=start, length=length: p.mincore(start, length),
+                lambda start=start, length=length: p.mmap(start, length, PROT_READ, FIXED_ANON),
+                lambda start=start, length=length: p.mmap(start, length, PROT_READ, ANON),
+                lambda start=start, length=length: p.mremap(start, length, 4096, MREMAP_MAYMOVE),
+            ]
+            for call in calls:
+                with suppress(OSError):
+                    call()
+
+
+@regression({"f0": FileData(73805)})
+def a_hole_beyond_the_largest_file(p: Process) -> None:
+    """MADV_REMOVE is fallocate: EFBIG where the range ends beyond the largest file, which ext4 has and tmpfs not."""
+    fd = p.open("f0", O_RDWR)
+    largest = (2**32 - 1) * 4096
+    for offset in (1 << 62, largest - 0x2000, largest - 0x1000, largest, 2**63 - 0x5000):
+        with suppress(OSError):
+            p.mmap(ARENA, 0x4000, RW, MAP_SHARED | MAP_FIXED, fd, offset)
+        for length in (0x1000, 0x2000, 0x3000):
+            with suppress(OSError):
+                p.madvise(ARENA, length, MADV_REMOVE)
+
+
+@regression({"f0": FileData(225281)})
+def growing_a_file_inside_a_large_folio_takes_its_entries(p: Process) -> None:
+    """Ext4 truncates the page cache at the new size where the file grows, too: a folio that this cuts is unmapped."""
+    fd = p.open("f0", O_RDWR)
+    p.ftruncate(fd, 0x11000)
+    p.pwrite(fd, b"y" * 0x30000, 0x1C000)
+    other = p.mmap(ARENA - 0x10000, 0x1000, RW, FIXED_ANON)
+    p.store(other, b"x")
+    a = p.mmap(ARENA, 0x4000, RW, MAP_PRIVATE | MAP_FIXED, fd, 0x20000)
+    for size in (0x37000, 0x37001, 0x37002, 0x38000, 0x38001, 0x40000, 0x40001, 0x48000):
+        p.ftruncate(fd, size)
+        p.load(a, 0x4000)
+
+
 @pytest.mark.live
 @pytest.mark.parametrize(("program", "files", "warm"), COLLECTION, ids=[case[0].__name__ for case in COLLECTION])
 def test_both_kernels_agree(live: Pair, program: Program, files: dict[str, FileData], warm: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmaplab.constants import MAP_PRIVATE, MAP_SHARED, MS_SYNC, O_RDWR, PROT_READ, PROT_WRITE
+from mmaplab.constants import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MS_SYNC, O_RDWR, PROT_READ, PROT_WRITE
 from mmaplab.grading.cost import MEASURES, measure, measure_words, run_again
 from mmaplab.grading.programs import FileSpec, Scenario
 from mmaplab.interface import Process
@@ -65,6 +65,7 @@ def stores_and_syncs(p: Process) -> None:
         ("disk:f:4096", 2),
         ("size:f", 4 * PAGE),
         ("size:none", -1),
+        ("syncs", 1),
     ],
 )
 def test_a_measure(name: str, value: int) -> None:
@@ -78,6 +79,46 @@ def test_a_cold_load_is_a_major_fault_and_a_device_copy() -> None:
     run = run_of(program, npages=1, warm=False)
     found = {name: measure(run, name) for name in ("major", "minor", "device_copied", "cpu_copied", "disk_read")}
     assert found == {"major": 1, "minor": 0, "device_copied": PAGE, "cpu_copied": 0, "disk_read": 1}
+
+
+def shares(p: Process) -> None:
+    a = p.mmap(0x1000_0000, 3 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
+    p.store(a, b"P" * 2 * PAGE)
+    c = p.fork()
+    c.store(a + PAGE, b"C")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("users:p:0x10000000", 2),
+        ("users:child:0x10000fff", 2),
+        ("users:p:0x10001000", 1),
+        ("users:child:0x10001000", 1),
+        ("users:p:0x10002000", 0),
+        ("users:nobody:0x10000000", 0),
+        ("held:p:0x10001000", ord("P")),
+        ("held:child:0x10001000", ord("C")),
+        ("held:child:0x10001001", ord("P")),
+        ("held:p:0x10002000", -1),
+    ],
+)
+def test_who_uses_a_frame_at_the_end_and_what_it_holds(name: str, value: int) -> None:
+    assert measure(run_of(shares), name) == value
+
+
+@pytest.mark.parametrize(("synced", "lies"), [(False, 1), (True, 0)])
+def test_a_crash_may_leave_the_second_store_without_the_first_unless_a_sync_is_between(synced: bool, lies: int) -> None:
+    def program(p: Process) -> None:
+        a = p.mmap(0, 2 * PAGE, RW, MAP_SHARED, p.open("f", O_RDWR))
+        p.store(a, b"A")
+        if synced:
+            p.msync(a, PAGE, MS_SYNC)
+        p.store(a + PAGE, b"B")
+
+    run = run_of(program, npages=2)
+    assert measure(run, "early:f:0:4096") == lies
+    assert measure(run, "early:f:4096:0") == 1  # the first store alone is no lie, and always possible
 
 
 def test_every_measure_has_words() -> None:

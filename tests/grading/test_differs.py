@@ -9,7 +9,7 @@ from mmaplab.grading.bugs import PAIRS
 from mmaplab.grading.judge import Finding, judge
 from mmaplab.grading.plain import same, to_plain
 from mmaplab.grading.questions import Test
-from mmaplab.grading.situations import mprotect_of
+from mmaplab.grading.situations import mprotect_of, unmapped_of
 
 BOTH = [[0, 2, "rwx"], [2, 4, "r-x"]]
 TEST = Test("differs", "the situation", 2, "witness", False, {"pair": "careless_mprotect"})
@@ -69,3 +69,39 @@ def test_every_pair_has_a_faulty_one_that_is_right_for_most() -> None:
     right, wrong = PAIRS["careless_mprotect"]
     agree = [same(right(BOTH, 0, end, prot), wrong(BOTH, 0, end, prot)) for end in (1, 2, 3) for prot in ("r--", "rw-")]
     assert agree.count(False) == 1
+
+
+@pytest.mark.parametrize(
+    ("areas", "first", "behind", "gone"),
+    [
+        ([[0, 4, 2]], 1, 4, [0, 1]),
+        ([[5, 6, 3]], 4, 6, [6, 7]),
+        ([[0, 6, 0], [10, 4, 3]], 2, 5, [2, 3, 4, 10, 11]),
+        ([[0, 4, 0]], 4, 9, []),
+        ([], 0, 1, []),
+    ],
+)
+def test_the_kernel_clears_the_entries_of_the_pages_that_go(areas: list, first: int, behind: int, gone: list) -> None:
+    assert unmapped_of(areas, first, behind) == gone
+
+
+def test_the_careless_way_back_takes_too_much_where_an_area_begins_inside_the_range() -> None:
+    right, wrong = PAIRS["careless_unmap"]
+    assert wrong([[0, 4, 2]], 1, 4) == [0, 1, 2] != right([[0, 4, 2]], 1, 4)
+    assert wrong([[5, 6, 3]], 4, 6) == right([[5, 6, 3]], 4, 6)
+
+
+@pytest.mark.parametrize(
+    ("areas", "first", "behind", "says"),
+    [
+        ([[0, 0, 0]], 0, 1, "an area is"),
+        ([[3, 2, 0], [4, 1, 0]], 0, 1, "in order"),
+        ([[0, 65, 0]], 0, 1, "no page is above 64"),
+        ([[0, 1, 64]], 0, 1, "no page is above 64"),
+        ([[0, 1, 0]], 3, 3, "no range"),
+        ([[0, 1, 0]], 0, 65, "no range"),
+    ],
+)
+def test_what_is_no_situation_of_a_file_that_loses_pages(areas: list, first: int, behind: int, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        unmapped_of(areas, first, behind)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -104,3 +106,9 @@ def test_a_master_that_breaks_a_rule_is_told_which(change, says: str) -> None:
 def test_a_folder_without_masters_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(BadMaster, match="no masters"):
         release(tmp_path)
+
+
+def test_grading_itself_loads_nothing_of_nbgrader() -> None:
+    code = "import sys, mmaplab.grading.bulk, mmaplab.grading.similarpage; print('nbgrader' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "False\n"

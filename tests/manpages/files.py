@@ -16,6 +16,7 @@ from mmaplab.constants import (
     SEEK_END,
     SEEK_HOLE,
     SEEK_SET,
+    TASK_SIZE,
 )
 from mmaplab.interface import Process
 from mmaplab.sim import Kernel, readwrite
@@ -83,7 +84,12 @@ READ = Page(
             Row(lambda p: p.read(p.open("f", O_WRONLY), 0), "EBADF"),
             Row(lambda p: p.read(p.pipe()[1], 1), "EBADF"),
         ],
-        "EFAULT": Left(readwrite.do_read),
+        "EFAULT": [
+            Row(lambda p: p.read(p.open("f"), 2**63), "EFAULT"),
+            Row(lambda p: p.read(p.open("f"), TASK_SIZE + 1), "EFAULT"),
+            Row(lambda p: p.read(p.pipe()[0], 2**64 - 1), "EFAULT"),
+            Row(lambda p: p.read(p.open("f", O_WRONLY), 2**63), "EBADF"),
+        ],
         "EINTR": Left(readwrite.do_read),
         "EINVAL O_DIRECT, not aligned": [
             Row(lambda p: direct(p, 1, 512), "EINVAL"),

@@ -39,7 +39,7 @@ def test_the_examples_need_the_simulated_kernel_only() -> None:
 def test_the_picture_shows_the_step_that_its_words_tell() -> None:
     shown = readme.the_player()
     words = re.search(r'<img src="docs/player.png" width="\d+" alt="([^"]+)">', TEXT)
-    assert words and words.group(1) == f"The player, at step {readme.STEP}: {shown.steps[readme.STEP - 1].say}"
+    assert words and words.group(1) == f"The player, at step {readme.STEP}: {shown.steps[readme.STEP - 1].sentence}"
     head = (ROOT / "docs" / "player.png").read_bytes()[:24]
     width, height = struct.unpack(">II", head[16:24])
     assert head[1:4] == b"PNG" and width > 1200 and 0.4 < height / width < 1.2
@@ -52,7 +52,7 @@ def test_the_picture_can_be_taken_anew() -> None:
     except readme.NotShowable as reason:
         pytest.skip(str(reason))
     assert png[1:4] == b"PNG" and len(png) > 20_000
-    assert says == readme.the_player().steps[readme.STEP - 1].say
+    assert says == readme.the_player().steps[readme.STEP - 1].sentence
 
 
 def test_the_first_screen_says_what_this_is_and_where_to_go() -> None:

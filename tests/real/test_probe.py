@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from mmaplab.real import LinuxKernel, doctor, measured, probe
+from mmaplab.real import LinuxKernel, doctor, machine, measured, probe
 from mmaplab.sim.config import KernelConfig
 
 pytestmark = pytest.mark.live
@@ -57,6 +60,50 @@ def test_measured_values_are_a_configuration_of_the_simulator() -> None:
     config = KernelConfig.of_this_machine(values)
     assert config.fault_around_bytes == values["fault_around_bytes"]
     assert config.mmap_base > 1 << 32
+
+
+def test_every_field_is_measured_or_nobody_tells_it() -> None:
+    """A model of this machine rests on no guess, but for what Linux does not say and what each process has anew."""
+    told_by_nobody = {"tlb_entries"}
+    of_each_process = {"start_brk"}
+    the_same_everywhere = {"task_size"}  # x86-64 with four levels
+    chosen_by_the_lesson = {"memory_pages", "disk_pages"}  # None: no limit
+    if (dirty := Path("/proc/sys/vm/dirty_bytes")).exists() and dirty.read_text() == "0\n":
+        chosen_by_the_lesson |= {"dirty_bytes", "dirty_background_bytes"}
+    left = told_by_nobody | of_each_process | the_same_everywhere | chosen_by_the_lesson
+    values = set(measured())
+    fields = {field.name for field in dataclasses.fields(KernelConfig)}
+    assert fields - values - {"thp_align_file", "commit_seconds", "journal"} == left, "measure it, or name the reason"
+
+
+def test_what_proc_tells_of_write_back_and_limits_is_taken() -> None:
+    values = measured()
+    percent = Path("/proc/sys/vm/dirty_ratio").read_text()
+    assert values["dirty_ratio"] == int(percent)
+    assert values["rlimit_stack"] == resource.getrlimit(resource.RLIMIT_STACK)[0] % 2**64
+    assert values["thp"] == Path("/sys/kernel/mm/transparent_hugepage").exists()
+    assert values["ksm"] == Path("/sys/kernel/mm/ksm").exists()
+
+
+def test_a_flusher_that_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As laptops do to spare the disk: vm.dirty_writeback_centisecs = 0."""
+    read = Path.read_text
+    off = "/proc/sys/vm/dirty_writeback_centisecs"
+    monkeypatch.setattr(Path, "read_text", lambda path, *how: "0\n" if str(path) == off else read(path, *how))
+    assert KernelConfig.of_this_machine(machine.from_proc()).flush_tick_seconds > 10**6
+
+
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [
+        ("rw\ndata=ordered\ncommit=5\n", {"journal": True, "commit_seconds": 5}),
+        ("rw\ncommit=30\ndata=writeback\n", {"journal": True, "commit_seconds": 30}),
+        ("rw\ncommit=0\n", {"journal": False}),
+        ("ro\n", {"journal": False}),
+    ],
+)
+def test_the_options_of_a_mounted_ext4(options: str, values: dict[str, object]) -> None:
+    assert machine.ext4_options(options) == values
 
 
 @pytest.mark.parametrize("executor", ["machine code", "python"])

@@ -21,9 +21,9 @@ from mmaplab.interface import Kernel as AnyKernel
 from mmaplab.pte import pte_dirty, pte_pfn
 from mmaplab.real import procfs
 from mmaplab.sim import Kernel, KernelConfig, invariants
+from mmaplab.sim.inode import Folio
 from mmaplab.sim.memory import ZERO_PFN
 from mmaplab.sim.mm_types import MmStruct
-from mmaplab.sim.pagecache import Folio
 
 PAGE = PAGE_SIZE
 TABLE = 512 * PAGE

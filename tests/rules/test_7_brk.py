@@ -31,3 +31,16 @@ def test_7_below_its_start_nothing_moves(both: Both) -> None:
         assert not [a for a in p.maps() if a.path == "[heap]" and a.end > start]
 
     both(program)
+
+
+def test_7_a_heap_with_pages_does_not_move_below_its_start(both: Both) -> None:
+    """The same where the heap has an area: it keeps its pages, and what they hold."""
+
+    def program(p: Process) -> None:
+        start = p.brk(0)
+        assert p.brk(start + 2 * PAGE) == start + 2 * PAGE
+        p.store(start, b"kept")
+        assert p.brk(start - PAGE) == start + 2 * PAGE
+        assert p.load(start, 4) == b"kept"
+
+    both(program)

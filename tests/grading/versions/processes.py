@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE
 from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, PAGE_PRESENT, PAGE_RW, PTE_MARKER_GUARD, PTE_NONE, pte_dirty, pte_pfn
+from mmaplab.sim.inode import Folio
 from mmaplab.sim.memory import ZERO_PFN
-from mmaplab.sim.pagecache import Folio, folio_mark_dirty
+from mmaplab.sim.pagecache import folio_mark_dirty
 
 from . import right, wrong
 
