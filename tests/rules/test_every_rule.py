@@ -53,7 +53,7 @@ RULES = {
 """The rules, by number; rules about driving a live process are tested in tests/real."""
 
 
-def tests() -> set[str]:
+def names_of_tests() -> set[str]:
     """Return the names of all tests of this folder."""
     texts = [path.read_text(encoding="utf-8") for path in HERE.glob("test_*.py")]
     return {name for text in texts for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
@@ -61,4 +61,5 @@ def tests() -> set[str]:
 
 @pytest.mark.parametrize("rule", list(RULES), ids=lambda rule: f"{rule} {RULES[rule]}")
 def test_every_rule_has_a_test_of_its_name(rule: str) -> None:
-    assert [name for name in tests() if re.match(rf"test_{rule}_[a-z]", name)], f"no test of rule {rule}: {RULES[rule]}"
+    found = [name for name in names_of_tests() if re.match(rf"test_{rule}_[a-z]", name)]
+    assert found, f"no test of rule {rule}: {RULES[rule]}"
