@@ -24,6 +24,7 @@ from mmaplab.owners import copies_of_one_store, first_stores, one_frame_for_two
 from mmaplab.ownkernel import against_linux
 from mmaplab.ownspace import my_space, one_line, predict_places, thread_and_me
 from mmaplab.pte import address_fields
+from mmaplab.randomly import fuzz_here, random_programs
 from mmaplab.real import (
     LinuxKernel,
     doctor,
@@ -137,6 +138,7 @@ __all__ = [
     "four_ways_to_copy",
     "frames",
     "frames_here",
+    "fuzz_here",
     "hint",
     "hops_question",
     "in_a_child",
@@ -171,6 +173,7 @@ __all__ = [
     "quiz",
     "quiz_variant",
     "races",
+    "random_programs",
     "raster",
     "residency",
     "rollup",

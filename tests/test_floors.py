@@ -211,6 +211,7 @@ TOWERS = {
             "ledger",
             "programs",
             "outcomes",
+            "fuzz",
             "costmodel",
             "course",
             "views",
@@ -218,7 +219,7 @@ TOWERS = {
             "grading",
         ),
         floors=(
-            "advice areas claimrun kv owners scale",
+            "advice areas claimrun kv owners randomly scale",
             "durable edges experiments firstlook hops ownspace source ties variants",
             "ownkernel",
             "claimspage",
