@@ -24,7 +24,7 @@ from mmaplab.grading.cost import ACCESSES, QUESTIONS
 from mmaplab.grading.families import SLOT_FAMILIES, situation
 from mmaplab.grading.judge import judge
 from mmaplab.grading.plain import Plain
-from mmaplab.grading.questions import Question, Test, chapter_of, public_question
+from mmaplab.grading.questions import PUBLIC, Question, Test, chapter_of, public_question
 from mmaplab.grading.variant import Variant, variant_of
 from mmaplab.interface import Process, Program
 from mmaplab.lab import NotAvailable
@@ -123,11 +123,14 @@ def check(key: str, *answers: object) -> Verdict:
     return Verdict(question.title, summary, findings, question.hints, key, question.section)
 
 
-def variant(key: str, seed: str | int) -> Variant:
+def variant(key: str, seed: str | int) -> Variant | None:
     """Return the program of your own for the question `key`, made from your name; `.again()` makes another one.
 
-    Raises KeyError for an unknown key, ValueError where the question has no variants, or for no name.
+    None in a grader's process, which has no questions at hand and shows nothing. Raises KeyError for an unknown key,
+    ValueError where the question has no variants, or for no name.
     """
+    if not PUBLIC.exists():
+        return None
     for test in public_question(key).tests:
         if test.kind == "variant":
             return variant_of(test.spec, seed)
