@@ -182,7 +182,7 @@ TOWERS = {
             "grading.questions grading.programs grading.state grading.watch grading.bugs_first"
             " grading.bugs_copies grading.bugs_edges grading.bugs_speed grading.bugs_store grading.bugs_ties"
             " grading.situations",
-            "grading.families.draft grading.observe grading.bugs grading.package grading.shorten",
+            "grading.families.draft grading.observe grading.bugs grading.pairs grading.package grading.shorten",
             "grading.families.areas grading.families.faults grading.families.files grading.families.processes"
             " grading.families.places grading.families.windows grading.cost grading.difference grading.serve",
             "grading.families grading.picture grading.ask grading.forker",

@@ -10,14 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mmaplab.constants import PAGE_SIZE, VmFlags
-from mmaplab.grading.bugs_copies import careless_account
-from mmaplab.grading.bugs_edges import careless_truncate
-from mmaplab.grading.bugs_first import BUGS_FIRST, careless_mprotect
+from mmaplab.grading.bugs_first import BUGS_FIRST
 from mmaplab.grading.bugs_speed import BUGS_SPEED
-from mmaplab.grading.bugs_store import careless_queue
-from mmaplab.grading.bugs_ties import BUGS_TIES, careless_unmap
-from mmaplab.grading.plain import Plain
-from mmaplab.grading.situations import account_of, mprotect_of, queue_of, truncate_of, unmapped_of
+from mmaplab.grading.bugs_ties import BUGS_TIES
 from mmaplab.pte import PAGE_DIRTY, pte_present, pte_write
 from mmaplab.sim.anon import do_anonymous_page
 from mmaplab.sim.filefault import do_cow_fault, do_read_fault, do_shared_fault
@@ -52,11 +47,3 @@ BY_SLOT: dict[str, tuple[Callable[..., Any], ...]] = {
 """The functions by the slot that they stand for."""
 BUGS = {function.__name__: function for functions in BY_SLOT.values() for function in functions}
 """The functions by name, as questions name them."""
-PAIRS: dict[str, tuple[Callable[..., Plain], Callable[..., Plain]]] = {
-    "careless_mprotect": (mprotect_of, careless_mprotect),
-    "careless_truncate": (truncate_of, careless_truncate),
-    "careless_unmap": (unmapped_of, careless_unmap),
-    "careless_account": (account_of, careless_account),
-    "careless_queue": (queue_of, careless_queue),
-}
-"""Functions on plain data: (what a kernel answers, the faulty one)."""

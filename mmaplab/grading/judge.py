@@ -22,7 +22,7 @@ from functools import lru_cache
 from mmaplab.calls import call_text
 from mmaplab.grading.ask import Ask, Died, Reply
 from mmaplab.grading.asked import Finding, Unanswered, asked, wrong_value
-from mmaplab.grading.bugs import BUGS, PAIRS
+from mmaplab.grading.bugs import BUGS
 from mmaplab.grading.cost import measure, measure_words, run_again
 from mmaplab.grading.difference import OWN_FAULTS, difference_lines, first_difference, step_text
 from mmaplab.grading.families import generate
@@ -253,6 +253,8 @@ def judge_differs(test: Test, ask: Ask) -> Finding:
     arguments = asked(test, ask, {"do": "value"}, "value")
     if arguments is None:
         raise Unanswered("not answered yet.")
+    from mmaplab.grading.pairs import PAIRS  # only here: an answer's process has no such room
+
     right, wrong = PAIRS[str(test.spec["pair"])]
     try:
         assert isinstance(arguments, list), f"a {kind_of(arguments)}, where a list of arguments is asked for"

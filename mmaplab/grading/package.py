@@ -38,7 +38,8 @@ for folio in mapping.folios() if mapping.host.i_sb.on_disk else ():
 """What stands in place of a slot's reference, where a kernel needs one: a kernel that maps nothing around a fault; and
 one that puts the files of a program on the disk (`Kernel.create_file`, which runs as nobody), and nothing else."""
 Room = dict[str, Plain]
-LEFT_OUT = shutil.ignore_patterns("public")
+LEFT_OUT = shutil.ignore_patterns("public", "pairs.py", "situations.py", "pairs.*.pyc", "situations.*.pyc")
+"""What an answer must not find: the questions, and the rooms that know what faulty functions should have said."""
 
 
 @contextmanager

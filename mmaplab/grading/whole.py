@@ -8,7 +8,7 @@ The functions have the names of their slots. What each of them does to the other
 
 from __future__ import annotations
 
-from mmaplab.grading.ask import Ask, Reply
+from mmaplab.grading.ask import Ask, Died, Reply
 from mmaplab.grading.asked import Finding, asked
 from mmaplab.grading.difference import difference_lines, first_difference
 from mmaplab.grading.families import generate
@@ -33,8 +33,11 @@ def judge_kernel(test: Test, ask: Ask) -> Finding:
     for family in families:
         for seed in range(first, first + count):
             scenario = generate(str(family), seed)
-            expected, came = observe(scenario), seen(test, ask, scenario)
             made += 1
+            try:
+                expected, came = observe(scenario), seen(test, ask, scenario)
+            except Died as error:
+                return Finding(test, False, f"your kernel gave no answer in program {made}: {error}.")
             if first_difference(expected, came) is None:
                 continue
             if test.hidden:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mmaplab.grading.ask import Reply
-from mmaplab.grading.bugs import PAIRS
 from mmaplab.grading.judge import Finding, judge
+from mmaplab.grading.pairs import PAIRS
 from mmaplab.grading.plain import same, to_plain
 from mmaplab.grading.questions import Test
 from mmaplab.grading.situations import mprotect_of, unmapped_of

@@ -21,6 +21,7 @@ from mmaplab.real import LinuxKernel, WorkerDied
 
 random.seed({seed})
 PAGE = 4096
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job begins with SIGINT ignored
 
 def interrupted(work, longest):
     "Do the work, again and again, until a signal interrupts it."

@@ -279,6 +279,7 @@ def test_ctrl_c_during_a_call_leaves_the_process_usable(executor: str) -> None:
     script = f"""
 import signal, threading, time
 from mmaplab.real import LinuxKernel
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job begins with SIGINT ignored
 with LinuxKernel(executor={executor!r}) as kernel:
     p = kernel.spawn()
     r, w = p.pipe()
@@ -303,6 +304,7 @@ def test_ctrl_c_during_a_large_call_leaves_the_other_processes_their_data() -> N
     script = """
 import signal, threading
 from mmaplab.real import LinuxKernel
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job begins with SIGINT ignored
 written = []
 def late():
     written.append(q.write(w, b"late" * 1000))
