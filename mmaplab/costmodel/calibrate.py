@@ -23,27 +23,29 @@ from mmaplab.real.libc import unmap_memory
 ROUNDS = 11
 PAGES = 16384
 """Pages of the file, 64 MiB: more than most processors' caches hold for one core."""
-PART = 4096
-"""Pages that a round maps and stores to."""
+LEAST = 1024
+"""Pages of the smallest file that prices can be measured on. A round maps half of the file, and stores to half."""
 WINDOW = 16
 """Pages that one fault maps (fault-around)."""
 
 
 def calibrate(rounds: int = ROUNDS, pages: int = PAGES) -> dict[str, Value]:
-    """Return the prices of this machine in nanoseconds; raises NotAvailable.
-
-    Raises ValueError for a file of fewer pages than a round maps.
-    """
-    if pages < PART:
-        raise ValueError(f"a file of {pages} pages is too small: a round maps {PART}")
-    found: dict[str, list[float]] = {}
+    """Return the prices of this machine in nanoseconds; raises NotAvailable, and ValueError for too small a file."""
+    if pages < LEAST:
+        raise ValueError(f"a file of {pages} pages is too small: give {LEAST} at least")
     with Ground.of(pages) as ground:
-        for number in range(rounds + 1):
-            timed = one_round(ground, number)
-            if number:  # the first one warms the loops up
-                for name, value in timed.items():
-                    found.setdefault(name, []).append(value)
-    prices = prices_of({name: lower_quartile(values) for name, values in found.items()}, pages)
+        return calibrate_on(ground, rounds)
+
+
+def calibrate_on(ground: Ground, rounds: int = ROUNDS) -> dict[str, Value]:
+    """Return the prices, measured on this file: the frames of another one may be slower or faster by a tenth."""
+    found: dict[str, list[float]] = {}
+    for number in range(rounds + 1):
+        timed = one_round(ground, number)
+        if number:  # the first one warms the loops up
+            for name, value in timed.items():
+                found.setdefault(name, []).append(value)
+    prices = prices_of({name: lower_quartile(values) for name, values in found.items()}, ground.pages)
     return {name: max(0.0, price) for name, price in prices.items()}
 
 
@@ -59,6 +61,7 @@ def one_round(ground: Ground, seed: int) -> dict[str, float]:
 
 def prices_of(t: dict[str, float], pages: int) -> dict[str, float]:
     """Return what the loops say about single things: `t` are their times, the file has so many pages."""
+    part = pages // 2
     stride = (t["words again"] - t["array call"]) / pages
     load = (t["bytes again"] - t["array call"]) / (pages * PAGE_SIZE)
     copy = (t["read of 1 MiB"] - t["read of 1 byte"]) / (1 << 20)
@@ -68,18 +71,18 @@ def prices_of(t: dict[str, float], pages: int) -> dict[str, float]:
         "mapping": t["one page mapped"],
         "open": t["open and close"],
         "fault": fault,
-        "entry": (t["windows entered"] - PART / WINDOW * fault) / PART,
-        "zero": t["store to anonymous memory"] / PART,
-        "cow": t["store to a private page"] / PART,
+        "entry": (t["windows entered"] - part / WINDOW * fault) / part,
+        "zero": t["store to anonymous memory"] / part,
+        "cow": t["store to a private page"] / part,
         "copy": copy,
         "hot_copy": (t["read of 64 KiB, hot"] - t["read of 1 byte"]) / (1 << 16),
         "scattered": t["read of a page at random"] - t["read of 1 byte"] - PAGE_SIZE * copy,
         "load": load,
         "hot_load": (t["bytes again, hot"] - t["array call"]) / HOT,
-        "first_word": (t["words entered"] - t["windows entered"]) / PART - stride,
-        "first_page": (t["bytes entered"] - t["windows entered"]) / PART - PAGE_SIZE * load,
+        "first_word": (t["words entered"] - t["windows entered"]) / part - stride,
+        "first_page": (t["bytes entered"] - t["windows entered"]) / part - PAGE_SIZE * load,
         "stride": stride,
-        "miss": (t["words at random"] - 2 * t["array call"]) / PART,
+        "miss": (t["words at random"] - 2 * t["array call"]) / part,
         "array_call": t["array call"],
     }
 
@@ -101,7 +104,7 @@ def _calls(ground: Ground, seed: int) -> dict[str, float]:
     """Enter the kernel; copy from memory, from the caches, from scattered pages."""
     fd, mib = ground.fd, 1 << 20
     byte, large, piece, page = (ground.buffer[:size] for size in (1, mib, 1 << 16, PAGE_SIZE))
-    scattered = random.Random(-seed).sample(range(ground.pages), 2000)
+    scattered = random.Random(-seed).sample(range(ground.pages), min(2000, ground.pages))
     return {
         "read of 1 byte": _reads(fd, byte, [0] * 2000),
         "read of 1 MiB": _reads(fd, large, list(range(0, ground.pages * PAGE_SIZE, mib))),
@@ -123,6 +126,8 @@ def _reads(fd: int, room: memoryview, offsets: list[int]) -> float:
 def _mappings(ground: Ground) -> dict[str, float]:
     """Map and unmap: one page; one page that is touched; many, of which each window, page or byte is entered."""
 
+    part = ground.pages // 2
+
     def mapped() -> None:
         address = ground.map(1)
         ground.words(address, 1)
@@ -134,9 +139,9 @@ def _mappings(ground: Ground) -> dict[str, float]:
         ground.unmap(address, 1)
 
     def walked(step: int) -> float:
-        address = ground.map(PART)
-        words = ground.words(address, PART)[::step]
-        return once(words.sum) + once(lambda: ground.unmap(address, PART))
+        address = ground.map(part)
+        words = ground.words(address, part)[::step]
+        return once(words.sum) + once(lambda: ground.unmap(address, part))
 
     return {
         "one page mapped": each(300, mapped),
@@ -155,7 +160,7 @@ def _loads(ground: Ground, seed: int) -> dict[str, float]:
     words = ground.words(address)
     words[::WORDS].sum()  # every entry is there from now on
     offset = 8 * (seed % 60) + 8  # a cache line that no round has loaded yet
-    chosen = numpy.array(random.Random(seed).sample(range(ground.pages), PART)) * WORDS + offset + 7
+    chosen = numpy.array(random.Random(seed).sample(range(ground.pages), ground.pages // 2)) * WORDS + offset + 7
     timed = {
         "array call": each(300, words[:16].sum),
         "words again": once(lambda: words[offset::WORDS].sum()),
@@ -170,12 +175,14 @@ def _loads(ground: Ground, seed: int) -> dict[str, float]:
 def _own_memory(ground: Ground) -> dict[str, float]:
     """Store a word into each page of private memory, and give it back."""
 
+    part = ground.pages // 2
+
     def store(fd: int) -> float:
-        address = private_memory(PART, fd)
-        words = ground.words(address, PART)
+        address = private_memory(part, fd)
+        words = ground.words(address, part)
         start = time.perf_counter_ns()
         words[::WORDS] = 1
-        unmap_memory(address, PART * PAGE_SIZE)
+        unmap_memory(address, part * PAGE_SIZE)
         return time.perf_counter_ns() - start
 
     return {"store to anonymous memory": store(-1), "store to a private page": store(ground.fd)}

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mmaplab.costmodel.calibrate import calibrate
+from mmaplab.costmodel.calibrate import ROUNDS, calibrate_on
 from mmaplab.costmodel.ground import Ground
 from mmaplab.costmodel.trials import (
     SEED,
@@ -78,11 +78,12 @@ def everything() -> list[Trial]:
     return list({trial.name: trial for trial in singles() + [trial for pair in pairs() for trial in pair]}.values())
 
 
-def measured(trials: list[Trial], prices: Prices, pages: int, repeats: int) -> dict[str, Timed]:
-    """Time the programs in random order, each as often, and return them by name; raises NotAvailable."""
+def measured(trials: list[Trial], pages: int, repeats: int, calibrations: int) -> dict[str, Timed]:
+    """Calibrate; then time the programs in random order, each as often; return them by name. Raises NotAvailable."""
     order = random.Random(SEED)
     times: dict[str, list[float]] = {trial.name: [] for trial in trials}
     with Ground.of(pages) as ground:
+        prices = Prices.of(calibrate_on(ground, calibrations))
         for trial in trials:
             trial.run(ground)  # what Python and NumPy load at the first time
         for _ in range(repeats):
@@ -124,10 +125,9 @@ def judged(found: dict[str, Timed]) -> dict[str, Value]:
     }
 
 
-def contest(pages: int = 16384, repeats: int = 9, calibrations: int = 7) -> dict[str, Value]:
+def contest(pages: int = 16384, repeats: int = 9, calibrations: int = ROUNDS) -> dict[str, Value]:
     """Calibrate, estimate, measure, and compare; milliseconds by name, and the verdict. Raises NotAvailable."""
-    prices = Prices.of(calibrate(calibrations, pages))
-    found = measured(everything(), prices, pages, repeats)
+    found = measured(everything(), pages, repeats, calibrations)
     told: dict[str, Value] = dict(judged(found))
     for name, timed in found.items():
         told[f"{name}: estimated"], told[f"{name}: measured"] = timed.estimated, timed.low

@@ -25,7 +25,9 @@ from mmaplab.real.libc import map_memory, memory_at, require_linux, unmap_memory
 BUFFER = 4 << 20
 """Bytes of the largest read."""
 HOT = 1 << 18
-"""Bytes that stay in the processor's caches between two uses."""
+"""Bytes by which the price of what stays in the processor's caches is measured."""
+STAYS = 1 << 21
+"""Bytes that stay in the caches between two uses, for the most part."""
 WORDS = PAGE_SIZE // 8
 """Words of 8 bytes in a page."""
 SMALL = (4, 16, 64, 256, 1024)

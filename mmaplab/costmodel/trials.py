@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 
 from mmaplab.constants import PAGE_SIZE, Map, Prot
-from mmaplab.costmodel.ground import BUFFER, HOT, WORDS, Ground, private_memory
+from mmaplab.costmodel.ground import BUFFER, STAYS, WORDS, Ground, private_memory
 from mmaplab.costmodel.work import Work, work_of
 from mmaplab.interface import Process
 from mmaplab.real.libc import map_memory, unmap_memory
@@ -78,7 +78,7 @@ def reading(block: int, summed: bool = False, passes: int = 1) -> Trial:
 
         blocks, size = -(-pages * PAGE_SIZE // block), pages * PAGE_SIZE
         once = work_of(program, pages)
-        own = {"array_calls": blocks, "hot_loaded" if block <= HOT else "loaded": size} if summed else {}
+        own = {"array_calls": blocks, "hot_loaded" if block <= STAYS else "loaded": size} if summed else {}
         return replace(once, calls=passes * once.calls, copied=passes * once.copied, **_times(passes, own))
 
     assert block <= BUFFER
@@ -193,7 +193,7 @@ def small_file_read(kib: int) -> Trial:
             p.pread(fd, kib << 10, 0)
             p.close(fd)
 
-        hot = kib << 10 <= HOT
+        hot = kib << 10 <= STAYS
         own = {"hot_loaded" if hot else "loaded": kib << 10}
         return work_of(program, kib // 4, hot, array_calls=2, **own)
 
@@ -218,7 +218,7 @@ def small_file_mapped(kib: int) -> Trial:
             p.munmap(a, kib << 10)
             p.close(fd)
 
-        hot = kib << 10 <= HOT
+        hot = kib << 10 <= STAYS
         own = {"hot_loaded" if hot else "loaded": kib << 10}
         return work_of(program, kib // 4, hot, first_page=kib // 4, array_calls=2, **own)
 
