@@ -53,7 +53,7 @@ FREEDOMS = (
         " some thousand cold steps, and called disturbed",
     ),
     Freedom(
-        "MADV_COLD and MADV_PAGEOUT of pages just made",
+        "MADV_FREE, MADV_COLD and MADV_PAGEOUT of pages just made",
         "each processor keeps its last pages in a list of its own, where reclaim does not see them; in random programs "
         "an MADV_COLLAPSE of nothing has the lists emptied before (lru_add_drain_all)",
     ),

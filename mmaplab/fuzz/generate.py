@@ -123,7 +123,7 @@ def write_mprotect(w: Writer) -> None:
 
 def write_madvise(w: Writer) -> None:
     advice = w.rng.choice(w.profile.advice)
-    if advice in (Madv.MADV_COLD, Madv.MADV_PAGEOUT):
+    if advice in (Madv.MADV_FREE, Madv.MADV_COLD, Madv.MADV_PAGEOUT):
         drain_lists(w)
     w.add("madvise", w.place(), w.length(), 77 if w.chance(0.005) else advice)
 

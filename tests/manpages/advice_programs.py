@@ -48,7 +48,7 @@ def areas_apart(p: Process, advice: int, back: int) -> tuple[int, int]:
 def drain(p: Process) -> None:
     """Let the pages of all processors reach reclaim's lists, which MADV_COLLAPSE does first (lru_add_drain_all).
 
-    Otherwise MADV_PAGEOUT overlooks pages that another processor has made lately.
+    Otherwise MADV_PAGEOUT and MADV_FREE overlook pages that another processor has made lately.
     """
     there = p.mmap(HIGH, TWO_MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
     p.store(there, b"x")
@@ -87,6 +87,7 @@ def touched(p: Process, prot: int = R, flags: int = MAP_SHARED) -> int:
 def freed_then_paged_out(p: Process, again: bytes) -> bytes:
     """MADV_FREE gives three pages up, a store takes the second back, MADV_PAGEOUT reclaims."""
     a = filled(p)
+    drain(p)
     p.madvise(a, 3 * PAGE, MADV_FREE)
     if again:
         p.store(a + PAGE, again)

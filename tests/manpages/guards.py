@@ -15,7 +15,7 @@ from mmaplab.constants import (
     MAP_PRIVATE,
 )
 from mmaplab.interface import Process
-from tests.manpages.advice_programs import hole, locked, touched
+from tests.manpages.advice_programs import drain, hole, locked, touched
 from tests.manpages.table import PAGE, RW, Left, R, Row, alive, anon, filled, firsts, mapped, strip
 
 HIGH = 0x7000_0000_0000
@@ -40,6 +40,8 @@ def guards_moved(p: Process) -> str:
 def guards_stay(p: Process, *advice: int) -> str:
     a = guarded(p, filled(p))
     for each in advice:
+        if each in (MADV_FREE, MADV_PAGEOUT):
+            drain(p)
         p.madvise(a, 4 * PAGE, each)
     return alive(p, a)
 
