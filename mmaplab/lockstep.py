@@ -144,6 +144,8 @@ class Lockstep:
         """Those of them in which the live kernel has had such a minor fault more, and mapped its neighbours."""
         self.cold = False
         """Is the disk read while the program runs? Then a minor fault may have met readahead that is under way."""
+        self.has_read: Callable[[], bool] = lambda: self.cold
+        """Tells whether the simulator has read the disk since it was asked last; where nobody can, whether it may."""
         self.watchers: list[Settles] = []
         """What waits, after each call, until the disk has come to rest."""
 
@@ -223,8 +225,8 @@ class Lockstep:
         return "\n".join(lines + events_text(self.sim.kernel))
 
     def _note_major(self, call: Call, predicted: Seen) -> None:
-        faults = predicted.faults
-        if faults and (faults.major or (self.cold and faults.minor)):
+        faults, has_read = predicted.faults, self.has_read()
+        if faults and (faults.major or (faults.minor and (self.cold or has_read))):
             self.racy.append(self._near(call))
 
     def _near(self, call: Call) -> tuple[int, int]:

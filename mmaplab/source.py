@@ -1,6 +1,6 @@
 """Show a function of the simulated kernel as it stands in the package: never a pasted copy.
 
-    source("do_fault_around")      or      source(do_fault_around)
+source("do_fault_around")      or      source(do_fault_around)
 """
 
 from __future__ import annotations

@@ -223,7 +223,7 @@ TOWERS = {
             "durable edges experiments firstlook hops ownspace source ties variants",
             "ownkernel",
             "claimspage",
-            "notebook",
+            "exercise notebook",
         ),
         libraries=("numpy", "IPython", "ipywidgets"),
     ),

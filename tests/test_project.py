@@ -229,7 +229,7 @@ def public(module: ModuleType) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("name", ["mmaplab", "mmaplab.sim", "mmaplab.real", "mmaplab.notebook"])
+@pytest.mark.parametrize("name", ["mmaplab", "mmaplab.sim", "mmaplab.real", "mmaplab.exercise", "mmaplab.notebook"])
 def test_all_is_what_is_public(name: str) -> None:
     module = importlib.import_module(name)
     assert list(module.__all__) == sorted(module.__all__, key=order), f"sort __all__ of {name}"

@@ -26,7 +26,12 @@ def measure(bench: Bench) -> Iterator[Row]:
     yield bench.row(
         "mmaplab --help; ratio to python -c pass", helped, "ms", 1e3, ratios(helped, bare), Goal.at_most(200)
     )
-    for module, goal in (("mmaplab", Goal.at_most(100)), ("mmaplab.sim", None), ("mmaplab.notebook", None)):
+    for module, goal in (
+        ("mmaplab", Goal.at_most(100)),
+        ("mmaplab.sim", None),
+        ("mmaplab.exercise", None),
+        ("mmaplab.notebook", None),
+    ):
         took = [float(run(sys.executable, "-c", IMPORT.format(module))) for _ in range(runs)]
         yield bench.row(f"import {module}", took, "ms", 1e3, goal=goal)
 

@@ -14,7 +14,7 @@ from mmaplab.ledger import fault_addresses
 from mmaplab.lockstep import FaultAddress, Lockstep, Side
 from mmaplab.sim import Kernel as SimKernel
 from mmaplab.sim import KernelConfig
-from mmaplab.sim.events import Done, Event, PageFault
+from mmaplab.sim.events import DiskRead, Done, Event, PageFault
 from mmaplab.sim.trace import Fields, Span, Trace
 
 FILE_NAMES = ("code", "f0", "f1", "f2", "new")
@@ -57,11 +57,11 @@ class Watcher:
 
 
 class FaultTrace(Trace):
-    """A trace that keeps page faults and nothing else: twice as fast as one that keeps everything."""
+    """A trace that keeps page faults and input from the disk: twice as fast as one that keeps everything."""
 
     def emit(self, event: Callable[Fields, Event], *args: Fields.args, **kwargs: Fields.kwargs) -> None:
-        """Keep only how spans end: `span` opens none but those of page faults."""
-        kept = event is Done
+        """Keep input, and how spans end: `span` opens none but those of page faults."""
+        kept = event is Done or event is DiskRead
         if kept:
             super().emit(event, *args, **kwargs)
 
@@ -72,10 +72,15 @@ class FaultTrace(Trace):
 
 
 class TraceReader:
-    """Reads from the trace, by address, the faults since the last time."""
+    """Reads from the trace, by address, the faults since the last time, and whether the disk was read."""
 
     def __init__(self, sim: SimKernel) -> None:
-        self.records, self.read = sim.trace.records, 0
+        self.records, self.read, self.looked = sim.trace.records, 0, 0
+
+    def has_read(self) -> bool:
+        """Has the disk been read since the last call? The live kernel may be at it still."""
+        new, self.looked = self.records[self.looked :], len(self.records)
+        return any(isinstance(record.event, DiskRead) for record in new)
 
     def new_faults(self, process: Process) -> list[FaultAddress]:
         """Return the completed faults since the last call."""
@@ -118,15 +123,16 @@ class Pair:
         """Make the files and a process on both sides, for one program; afterwards the live side is emptied."""
         process = self.real.spawn()
         by_address = tells_addresses(process)
-        sim = SimKernel(self.config_for(process), record=trace or (FaultTrace() if by_address else False))
+        sim = SimKernel(self.config_for(process), record=trace or FaultTrace())
         for path, data in files.items():
             for kernel in (sim, self.real):
                 kernel.create_file(path, data.bytes(), warm=warm)
-        seen = (TraceReader(sim).new_faults, fault_events) if by_address else (None, None)
+        reader = TraceReader(sim)
+        seen = (reader.new_faults, fault_events) if by_address else (None, None)
         lockstep = Lockstep(Side(sim, sim.spawn(), seen[0]), Side(self.real, process, seen[1]))
-        lockstep.cold = not warm
+        lockstep.cold, lockstep.has_read = not warm, reader.has_read
         if not warm:
-            lockstep.watchers += [Watcher(sim, self.real, path, data.size) for path, data in files.items()]
+            lockstep.watchers += [Watcher(sim, self.real, path, data.size) for path, data in files.items() if data.size]
         try:
             yield lockstep
         finally:

@@ -26,7 +26,7 @@ FORK_ADVICE = (Madv.MADV_WIPEONFORK, Madv.MADV_WIPEONFORK, Madv.MADV_KEEPONFORK)
 GUARD_ADVICE = (Madv.MADV_GUARD_INSTALL, Madv.MADV_GUARD_INSTALL, Madv.MADV_GUARD_REMOVE)
 RECLAIM_ADVICE = (Madv.MADV_FREE, Madv.MADV_COLD, Madv.MADV_PAGEOUT, Madv.MADV_REMOVE, Madv.MADV_DONTNEED_LOCKED)
 HUGE_ADVICE = (Madv.MADV_HUGEPAGE, Madv.MADV_NOHUGEPAGE)
-"""Only where the arena is too small for a huge page: then it is one more flag of the area."""
+"""Only where no area is large enough for a huge page: then it is one more flag of the area."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Profile:
     largest_write: int = 3 * 4096
     """Bytes of one write at most; large writes make large folios."""
     advice: tuple[int, ...] = FLAG_ADVICE + DROP_ADVICE
+    huge_advice: bool = False
+    """Areas may be advised to have huge pages: then none may become large enough for one."""
     executes: bool = False
     """Fetches happen: then all code is in the file `code`, and stores keep to the lower half of a page."""
 
@@ -165,6 +167,7 @@ EVERY = (
         memfds=1,
         anonymous=0.6,
         advice=DROP_ADVICE + POPULATE_ADVICE + FORK_ADVICE + GUARD_ADVICE * 2 + RECLAIM_ADVICE + HUGE_ADVICE,
+        huge_advice=True,
     ),
     Profile(
         "stack",

@@ -179,7 +179,8 @@ class Writer:
         if self.chance(0.03):
             pages = rng.randint(1, arena)
         if self.chance(0.02):
-            return rng.choice((0, 0, 1, PMD_SIZE, PMD_SIZE + PAGE_SIZE, 2 * PMD_SIZE))
+            large: tuple[int, ...] = () if self.profile.huge_advice else (PMD_SIZE, PMD_SIZE + PAGE_SIZE, 2 * PMD_SIZE)
+            return rng.choice((0, 0, 1, *large))
         return pages * PAGE_SIZE - (rng.choice((1, 100, 4095)) if self.chance(0.08) else 0)
 
     def descriptor(self) -> Name | int:

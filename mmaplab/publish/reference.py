@@ -25,6 +25,7 @@ PUBLIC = (
     "mmaplab.outcomes",
     "mmaplab.costmodel",
     "mmaplab.grading",
+    "mmaplab.exercise",
     "mmaplab.notebook",
 )
 """The modules that others may build on, in the order of the reference."""

@@ -17,7 +17,7 @@ from mmaplab.sim.memory import ZEROS
 from mmaplab.sim.pagecache import filemap_remove_folio, i_size_write
 from mmaplab.sim.rmap import try_to_unmap
 from mmaplab.sim.truncate import ext4_truncate
-from mmaplab.sim.writeback import do_writepages
+from mmaplab.sim.writeback import do_writepages, ext4_update_i_disksize
 
 SECTOR_SIZE = 512
 
@@ -51,12 +51,14 @@ def direct_write(file: File, pos: int, data: bytes, now: float) -> int:
     """
     inode, sb = file.f_inode, file.f_inode.i_sb
     first, last = pos >> PAGE_SHIFT, (pos + len(data) - 1) >> PAGE_SHIFT
+    extends = ext4_extending_io(inode, pos + len(data))
     do_writepages(inode.i_mapping, first, last, "direct")
     invalidate_inode_pages2_range(inode, first, last)
     try:
         check_direct(pos, pos + len(data))
     except OSError:
-        if pos + len(data) > inode.i_size:
+        sb.disk.preallocate(inode.ino, first, last + 1)  # blocks come first, alignment is looked at when they are there
+        if extends:
             ext4_truncate(inode, inode.i_size, now)  # ext4_inode_extension_cleanup: the last page is cached again
         raise
     for index in range(first, last + 1):
@@ -68,8 +70,13 @@ def direct_write(file: File, pos: int, data: bytes, now: float) -> int:
         sb.disk.write_block(inode.ino, index, block[:at] + piece + block[at + len(piece) :], "direct")
     if pos + len(data) > inode.i_size:
         i_size_write(inode, pos + len(data))
-        sb.disk.set_size(inode.ino, inode.i_size)
+    ext4_update_i_disksize(inode, pos + len(data))
     return len(data)
+
+
+def ext4_extending_io(inode: Inode, end: int) -> bool:
+    """Does a transfer up to byte `end` leave the file larger, in memory or on the disk? Linux: the same name."""
+    return end > inode.i_size or end > inode.i_sb.disk.files[inode.ino].size
 
 
 def invalidate_inode_pages2_range(inode: Inode, first: int, last: int) -> None:

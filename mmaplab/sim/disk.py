@@ -31,14 +31,16 @@ from mmaplab.sim.trace import Trace
 class DiskFile:
     """One file, as the running kernel knows it: `path` ("" without a name), `size` in bytes, blocks by page index.
 
-    `size` is ext4's i_disksize. `reserved` are the pages with the promise of a block (delayed allocation), `ordered`
-    those whose data have to be written before the next commit (data=ordered).
+    `size` is ext4's i_disksize. `reserved` are the pages with the promise of a block (delayed allocation), `unwritten`
+    those with a block that holds nothing of theirs yet and reads as zeros (an unwritten extent), `ordered` those whose
+    data have to be written before the next commit (data=ordered).
     """
 
     path: str
     size: int = 0
     blocks: dict[int, bytes] = field(default_factory=dict)
     reserved: set[int] = field(default_factory=set)
+    unwritten: set[int] = field(default_factory=set)
     ordered: set[int] = field(default_factory=set)
     undo: dict[int, bytes | None] = field(default_factory=dict)
     """The pages that the last commit gave another block, with what that block holds."""
@@ -99,11 +101,22 @@ class Disk:
 
         Raises OSError(ENOSPC) when the disk is full. Linux: ext4_da_reserve_space.
         """
-        wanted = [index for index in range(first, end) if not self.has_block(ino, index)]
+        wanted = [n for n in range(first, end) if not self.has_block(ino, n) and n not in self.files[ino].unwritten]
         if self.capacity is not None and wanted and self.used + len(wanted) > self.capacity:
             raise OSError(errno.ENOSPC, f"the disk is full: {self.used} of {self.capacity} blocks are in use")
         self.files[ino].reserved.update(wanted)
         self.used += len(wanted)
+
+    def preallocate(self, ino: int, first: int, end: int) -> None:
+        """Give blocks to the hole that begins at page `first`, up to page `end`; they read as zeros until written.
+
+        Linux: ext4_iomap_alloc (EXT4_GET_BLOCKS_IO_CREATE_EXT). Leaves out: a disk that is full.
+        """
+        index = first
+        while index < end and not self.has_block(ino, index):
+            self.used += index not in self.files[ino].unwritten
+            self.files[ino].unwritten.add(index)
+            index += 1
 
     def read_blocks(self, ino: int, index: int, npages: int) -> list[bytes | None]:
         """Return `npages` blocks from page `index`, None for a hole; raises OSError(EIO): one broken block fails all.
@@ -136,8 +149,9 @@ class Disk:
     def _allocate(self, ino: int, index: int) -> None:
         """Give a page a block, the promised one where there is a promise. Linux: ext4_map_blocks."""
         record = self.files[ino]
-        self.used += index not in record.reserved
+        self.used += index not in record.reserved | record.unwritten
         record.reserved.discard(index)
+        record.unwritten.discard(index)
         record.undo.setdefault(index, None)
         record.blocks[index] = bytes(PAGE_SIZE)
         self.transaction[ino] = None
@@ -167,11 +181,12 @@ class Disk:
 
     def truncate(self, ino: int, first: int) -> None:
         """Take the blocks and promises from page `first` on from a file. Linux: ext4_ext_truncate."""
-        self._free(ino, [n for n in self.pages_with_blocks(ino) if n >= first])
+        self._free(ino, [n for n in self.pages_with_blocks(ino) | self.files[ino].unwritten if n >= first])
 
     def discard(self, ino: int, first: int, end: int) -> None:
         """Free the blocks and promises of pages [first, end): a hole. Linux: ext4_punch_hole."""
-        self._free(ino, [n for n in range(first, end) if self.has_block(ino, n)])
+        unwritten = self.files[ino].unwritten
+        self._free(ino, [n for n in range(first, end) if n in unwritten or self.has_block(ino, n)])
 
     def _free(self, ino: int, pages: list[int]) -> None:
         record = self.files[ino]
@@ -179,6 +194,7 @@ class Disk:
         for index in gone:
             record.undo.setdefault(index, record.blocks.pop(index))
         record.reserved.difference_update(pages)
+        record.unwritten.difference_update(pages)
         record.ordered.difference_update(pages)
         self.used -= len(pages)
         if gone:

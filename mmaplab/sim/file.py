@@ -76,9 +76,10 @@ def get_file(file: File) -> File:
 
 
 def fput(file: File) -> None:
-    """Note one user less; the last one lets go of the inode. Linux: fput."""
+    """Note one user less; the last one lets go of the inode. Linux: fput, __fput."""
     file.f_count -= 1
     if file.f_count == 0:
+        file.f_inode.i_sb.release(file.f_inode)
         iput(file.f_inode)
 
 

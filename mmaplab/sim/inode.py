@@ -54,6 +54,10 @@ def nothing_to_balance() -> None:
     """The answer of a machine without limits of what may be dirty."""
 
 
+def nothing_to_release(inode: Inode) -> None:
+    """The answer of a file system that does nothing when an open file description ends."""
+
+
 @dataclass(eq=False)
 class SuperBlock:
     """A mounted file system: its kind, and the lower objects that its files use. Linux: struct super_block."""
@@ -73,6 +77,8 @@ class SuperBlock:
     """Pages that became dirty since a writer last looked at the limits; it looks after `ratelimit_pages`."""
     ratelimit_pages: int = 1
     balance_dirty_pages: Callable[[], None] = nothing_to_balance
+    release: Callable[[Inode], None] = nothing_to_release
+    """Called when the last user of an open file description lets go of it (Linux: file_operations.release)."""
     max_blocks: int | None = None
     """Pages that a tmpfs may hold, None for no limit (Linux: mount option size=)."""
 
@@ -182,6 +188,8 @@ class Inode:
     i_size: int = 0
     i_nlink: int = 1
     i_count: int = 0
+    da_alloc_close: bool = False
+    """It was cut to nothing: the next open file description that ends has it written (EXT4_STATE_DA_ALLOC_CLOSE)."""
     i_mapping: AddressSpace = field(init=False)
 
     def __post_init__(self) -> None:

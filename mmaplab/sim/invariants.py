@@ -191,14 +191,14 @@ def dirty_pages_are_listed(kernel: Kernel) -> Problems:
 
 
 def blocks_are_counted(kernel: Kernel) -> Problems:
-    """The disk counts the blocks in use and those that are promised, and no page has both."""
+    """The disk counts the blocks in use and those that are promised, and no page has two of them."""
     disk = kernel.disk
-    used = sum(len(record.blocks) + len(record.reserved) for record in disk.files.values())
+    used = sum(len(record.blocks) + len(record.reserved) + len(record.unwritten) for record in disk.files.values())
     if used != disk.used:
         yield f"{disk.used} blocks are counted, {used} are in use or promised"
     for ino, record in disk.files.items():
-        if record.blocks.keys() & record.reserved:
-            yield f"file {ino} has a block and the promise of one for pages {record.blocks.keys() & record.reserved}"
+        if twice := record.blocks.keys() & (record.reserved | record.unwritten) or record.reserved & record.unwritten:
+            yield f"file {ino} has a block, and the promise of one or another block, for pages {twice}"
 
 
 def shared_stores_are_noticed(kernel: Kernel) -> Problems:

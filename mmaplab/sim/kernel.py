@@ -80,6 +80,7 @@ class Kernel:
         self.sb.max_blocks = self.config.disk_pages
         self.sb.ratelimit_pages = flusher.dirty_poll_interval(flusher.dirty_limits(self.config, self.sb)[1])
         self.sb.balance_dirty_pages = lambda: flusher.balance_dirty_pages(self.machine, self.sb)
+        self.sb.release = lambda inode: writeback.ext4_release_file(inode, self.slots.do_writepages)
         self.files = Files(self.sb, self.machine)
         self.processes: dict[int, Process] = {}
         self.memory.reclaim = self._reclaim

@@ -273,7 +273,9 @@ def page_cache_next_miss(mapping: AddressSpace, index: int, max_scan: int) -> in
 def page_cache_prev_miss(mapping: AddressSpace, index: int, max_scan: int) -> int:
     """Return the first page from `index` downwards that is not cached, within `max_scan` pages; -1 below page 0.
 
-    Starts like `page_cache_next_miss`, and has the same shift. Linux: page_cache_prev_miss, mm/filemap.c.
+    Starts like `page_cache_next_miss`, and has the same shift. Where it leaves a node it goes on in the node before
+    that one, at the place that its index has in a node: shifted, it leaves too early and looks 64 pages too low.
+    Linux: page_cache_prev_miss, mm/filemap.c; __xas_prev, lib/xarray.c.
     """
     slot, at = _first_slot(mapping, index), index
     for _ in range(max_scan):
@@ -281,8 +283,8 @@ def page_cache_prev_miss(mapping: AddressSpace, index: int, max_scan: int) -> in
             return at
         if at == 0:
             return -1
-        slot = at - 1 if slot % 64 == 0 else slot - 1
         at -= 1
+        slot = slot - 64 + at % 64 if slot % 64 == 0 else slot - 1
     return index - max_scan
 
 

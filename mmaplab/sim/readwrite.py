@@ -166,10 +166,15 @@ def seek_hole_data(inode: Inode, offset: int, data: bool) -> int:
 
 
 def pages_with_data(inode: Inode) -> set[int]:
-    """Return the file pages with a block behind them, or the promise of one; on tmpfs, those in memory."""
-    if inode.i_sb.on_disk:
-        return inode.i_sb.disk.pages_with_blocks(inode.ino)
-    return {index for index, folio in inode.i_mapping.i_pages.items() if folio.uptodate}
+    """Return the file pages with a block that was written, or the promise of one; on tmpfs, those in memory.
+
+    Where a block was never written, a page in memory counts as data. Linux: ext4_iomap_begin_report, iomap_seek_data.
+    """
+    cached = {index for index, folio in inode.i_mapping.i_pages.items() if folio.uptodate}
+    if not inode.i_sb.on_disk:
+        return cached
+    disk = inode.i_sb.disk
+    return disk.pages_with_blocks(inode.ino) | (disk.files[inode.ino].unwritten & cached)
 
 
 def do_ftruncate(task: TaskStruct, machine: Machine, file: File, length: int) -> None:

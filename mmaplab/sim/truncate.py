@@ -129,6 +129,8 @@ def ext4_zero_partial_blocks(inode: Inode, pos: int, now: float) -> None:
 
 def ext4_truncate(inode: Inode, length: int, now: float) -> None:
     """Give the blocks beyond `length` back, and clear the rest of the last one. Linux: ext4_truncate."""
+    if inode.i_size == 0:
+        inode.da_alloc_close = True
     ext4_block_truncate_page(inode, length, now)
     inode.i_sb.disk.truncate(inode.ino, (length + PAGE_SIZE - 1) >> PAGE_SHIFT)
 

@@ -3,7 +3,8 @@
     store -> page dirty -> ... time passes ... -> write-protect, copy to the disk, clean -> the next store faults again
     name, size, new blocks -> the running transaction -> ... time passes ... -> commit
 
-Who asks: msync(MS_SYNC), fsync, the flusher (flusher.py), a writer where too much is dirty, reclaim, truncate never.
+Who asks: msync(MS_SYNC), fsync, the flusher (flusher.py), a writer where too much is dirty, reclaim, truncate never;
+close only for a file that was cut to nothing (ext4_release_file).
 Before a folio is written, every entry that maps it is made read-only, so that a later store is noticed and makes the
 page dirty once more.
 
@@ -93,6 +94,17 @@ def zero_beyond_eof(inode: Inode, folio: Folio) -> None:
 
 WritePages = Callable[[AddressSpace, int, int | None, str], None]
 """The slot's type; see `do_writepages`."""
+
+
+def ext4_release_file(inode: Inode, writepages: WritePages) -> None:
+    """An open file description has ended: start to write a file that was cut to nothing and filled again.
+
+    Many programs replace a file so, and ask for no fsync: after a crash neither the old nor the new bytes would be
+    there. Linux: ext4_release_file, ext4_alloc_da_blocks, fs/ext4 (mount option auto_da_alloc).
+    """
+    if inode.da_alloc_close and inode.i_sb.disk.files[inode.ino].reserved:
+        writepages(inode.i_mapping, 0, None, "close")
+    inode.da_alloc_close = False
 
 
 def file_write_and_wait(

@@ -62,7 +62,7 @@ STATE = """() => {
   const tagged = (cell, tag) => (cell.model.sharedModel.getMetadata().tags || []).includes(tag);
   const drawn = cell => [...cell.node.querySelectorAll('.jp-OutputArea-output')].some(area => area.offsetHeight > 20);
   return {
-    ready: cells.length > 0 && !!kernel && panel.sessionContext.isReady,
+    ready: panel.content.widgets.length > 0 && !!kernel && panel.sessionContext.isReady,
     status: kernel ? kernel.status : null,
     running: cells.filter(cell => cell.promptNode && cell.promptNode.textContent.includes('*')).length,
     unrun: cells.filter(cell => source(cell).trim() && !cell.model.executionCount).map(source),

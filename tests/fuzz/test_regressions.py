@@ -46,6 +46,7 @@ from mmaplab.constants import (
     RLIMIT_DATA,
     RLIMIT_NOFILE,
     RLIMIT_STACK,
+    SEEK_HOLE,
 )
 from mmaplab.fuzz.compare import run_python
 from mmaplab.fuzz.pair import Pair
@@ -581,6 +582,84 @@ def growing_a_file_inside_a_large_folio_takes_its_entries(p: Process) -> None:
     for size in (0x37000, 0x37001, 0x37002, 0x38000, 0x38001, 0x40000, 0x40001, 0x48000):
         p.ftruncate(fd, size)
         p.load(a, 0x4000)
+
+
+@regression({"f0": FileData(40959)})
+def a_file_cut_to_nothing_is_written_when_it_is_closed(p: Process) -> None:
+    """Ext4 starts to write it (auto_da_alloc): the page is clean again, and what lay behind the file's end is zero."""
+    fd = p.open("f0", O_RDWR)
+    a = p.mmap(ARENA, 0x1000, RW, MAP_SHARED | MAP_FIXED, fd)
+    p.open("f0", O_RDWR | O_TRUNC)
+    again = p.open("f0")
+    p.write(fd, b"x")
+    p.store(a, b"yyyyyy")
+    p.fork().close(again)
+    p.load(a, 6)
+    p.close(again)
+    p.load(a, 6)
+    p.store(a, b"yyyyyy")  # one more fault: the entry was made read-only
+
+
+@regression({"f0": FileData(40959)})
+def a_closed_file_is_not_written_where_its_blocks_are_there(p: Process) -> None:
+    """The mark of a file that was cut to nothing goes with the first close, also where there is nothing to write."""
+    fd = p.open("f0", O_RDWR)
+    a = p.mmap(ARENA, 0x1000, RW, MAP_SHARED | MAP_FIXED, fd)
+    p.close(p.open("f0", O_RDWR | O_TRUNC))
+    again = p.open("f0")
+    p.write(fd, b"x")
+    p.store(a, b"yyyyyy")
+    p.close(again)
+    p.load(a, 6)
+
+
+@regression({"f0": FileData(53248)})
+def a_direct_write_that_is_refused_has_blocks_all_the_same(p: Process) -> None:
+    """The hole that it aimed at is an unwritten extent then: SEEK_HOLE finds a hole there until a page is cached."""
+    fd, direct = p.open("f0", O_RDWR), p.open("f0", O_RDWR | O_DIRECT)
+    p.pwrite(fd, b"x" * 512, 0xE000)
+    p.lseek(fd, 0x2000, SEEK_HOLE)
+    with suppress(OSError):
+        p.pwrite(direct, b"y" * 512, 0xD001)
+    p.lseek(fd, 0x2000, SEEK_HOLE)
+    p.pread(fd, 0x3000, 0xC000)
+    p.lseek(fd, 0x2000, SEEK_HOLE)
+    p.ftruncate(fd, 0xC000)
+    p.ftruncate(fd, 0xF000)
+    p.lseek(fd, 0x2000, SEEK_HOLE)
+
+
+@regression({"f0": FileData(53248)})
+def a_direct_write_extends_what_is_on_the_disk(p: Process) -> None:
+    """It counts as extending where the disk's size is smaller, though the file is larger; refused, it cuts again."""
+    fd, direct = p.open("f0", O_RDWR), p.open("f0", O_RDWR | O_DIRECT)
+    p.pwrite(fd, b"x" * 512, 0xD000)
+    with suppress(OSError):
+        p.pwrite(direct, b"y" * 512, 0xCFFF)
+    a = p.mmap(ARENA, 0xE000, PROT_READ, MAP_SHARED | MAP_FIXED, fd)
+    p.load(a + 0xD000)
+
+
+@regression()
+def a_refused_direct_write_of_a_file_that_the_disk_does_not_have(p: Process) -> None:
+    """The first page is read back into the cache when the file is cut to its size: a minor fault, not a major one."""
+    fd = p.open("new", O_RDWR | O_CREAT)
+    p.write(fd, b"x")
+    with suppress(OSError):
+        p.write(p.open("new", O_RDWR | O_DIRECT), b"y")
+    p.load(p.mmap(ARENA, 0x1000, RW, MAP_SHARED | MAP_FIXED, fd))
+
+
+@regression({"f0": FileData(521 * 4096)}, warm=False)
+def a_reader_looks_back_over_a_large_folio(p: Process) -> None:
+    """Looking for the start of the cached run from the middle of a large folio, Linux leaves its node too early."""
+    ahead, fd = p.open("f0"), p.open("f0")
+    a = p.mmap(ARENA, 521 * 4096, PROT_NONE, MAP_SHARED | MAP_FIXED, fd)
+    p.read(ahead, 0x1000)
+    p.read(ahead, 0x5000)
+    p.lseek(fd, 53 * 4096)
+    p.read(fd, 30 * 4096)
+    p.mincore(a, 521 * 4096)
 
 
 @pytest.mark.live
