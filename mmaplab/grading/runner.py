@@ -26,7 +26,7 @@ from mmaplab.grading.whole import slots_of_kernel
 
 MOST_DEATHS = 3
 """After so many deaths of one answer's process, the rest of its tests are lost untried."""
-PRELOAD = ("mmaplab.notebook", "mmaplab.grading.observe", "mmaplab.program")
+PRELOAD = ("mmaplab.exercise", "mmaplab.grading.observe", "mmaplab.program")
 MOST_STARTS = 3
 Result = dict[str, Plain]
 

@@ -15,7 +15,7 @@ from mmaplab.views import shapes
 from mmaplab.views.board import FRAME, Board, fill
 from mmaplab.views.columns import Column
 from mmaplab.views.focus import Focus
-from mmaplab.views.layout import LEFT, Group, delta_of, page_index
+from mmaplab.views.layout import BESIDE, LEFT, Group, delta_of, page_index
 from mmaplab.views.scene import Area, Scene, Space
 from mmaplab.views.shapes import PAGE, PILL, TAB
 from mmaplab.views.svg import line, text
@@ -89,14 +89,14 @@ def _bracket(board: Board, group: Group, area: Area, lane: Lane) -> float:
     kind = "shared" if area.perms.endswith("s") else "private"
     key = f"{lane.pid}:{area.start:x}"
     upper = lane.y == min(y for name, y in board.y.items() if name.startswith("va:"))
-    left = x1 if upper else x1 + 9  # the lines of the rows above pass on the left
+    left = x1 if upper else x1 + BESIDE
     room = lane.edge - left
     label = cut(f"{area.name or 'anonymous'}, {kind}", room, 13)
     rights = f"{area.perms} {area.start:x}"
     rights = rights if text_width(rights, 12, mono=True) <= room else area.perms
     board.put("line", f"br:{key}", shapes.bracket(x1, x2, lane.y - 14), data_area=key)
     if room >= 34:
-        words = (text(left, lane.y - 34, label, "h"), text(left, lane.y - 19, rights, "m s"))
+        words = (text(left, lane.y - 34, label, "h over"), text(left, lane.y - 19, rights, "m s over"))
         board.put("word", f"nm:{key}", *words, data_area=key)
     return x1 - 8
 

@@ -28,6 +28,8 @@ LEFT = 142
 """Where the columns begin; the lanes' names stand to the left of it."""
 BETWEEN = 22
 """The space between two groups."""
+BESIDE = 9
+"""So far to the right stand the labels of lower rows of pages: the lines of the rows above pass on their left."""
 MOST_PROCESSES = 3
 MOST_GROUPS = 4
 """What is drawn at most; what is left out is said in a note."""
@@ -279,7 +281,9 @@ def _near(group: Group, steps: Sequence[Step]) -> set[int]:
 
 def label_width(group: Group) -> float:
     """Return the width that a group's label needs above its columns."""
-    return max(text_width(f"{group.name}, private", 13, bold=True), text_width("rw-p 7fffffffffff", 12, mono=True))
+    beside = BESIDE if sum(map(len, group.deltas.values())) > 1 else 0
+    words = text_width(f"{group.name}, private", 13, bold=True), text_width("rw-p 7fffffffffff", 12, mono=True)
+    return max(words) + beside
 
 
 def _runs(group: Group, steps: Sequence[Step]) -> list[tuple[int, int]]:

@@ -74,6 +74,7 @@ RULES = {
     ".s": "fill:{soft}",
     ".h": "font-size:13px;font-weight:600",
     ".l": "font-size:14px;font-weight:600",
+    ".over": "paint-order:stroke;stroke:{user};stroke-width:4px;stroke-linejoin:round",
     ".on": "fill:{INK}",
     ".onblue": "fill:{WHITE}",
     ".mark": "fill:{paper}",

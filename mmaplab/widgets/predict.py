@@ -1,7 +1,7 @@
 """Predict, then see: a learner's guess before a result, kept and never graded.
 
     predict("minor faults of the loop", 0, 1, 64, key="05-loop")      buttons; a click is kept, and may be changed
-    compare("05-loop", p.faults().minor)                              you 64, simulator 1
+    compare("05-loop", p.faults().minor)                              you: 64, simulator: 1
 
     predict_pages("which pages are present after a load of page 20?", pages=64, key="05-window")     click pages
     compare_pages("05-window", pages)                                 a row of pages for you, one for the simulator
@@ -34,7 +34,10 @@ class Predict(ipywidgets.VBox):  # type: ignore[misc]
         self.question, self.key = question, key
         self.said = ipywidgets.HTML()
         title = ipywidgets.HTML(f"<b>Your prediction:</b> {html.escape(question)}")
-        self.buttons = [ipywidgets.Button(description=shown(choice), tooltip=question) for choice in choices]
+        wide = {"width": "auto", "min_width": "8em"}  # wide enough for its words, and for a finger
+        self.buttons = [
+            ipywidgets.Button(description=shown(choice), tooltip=question, layout=wide) for choice in choices
+        ]
         for button, choice in zip(self.buttons, choices, strict=True):
             button.add_class("mmaplab-choice")
             button.on_click(lambda _button, choice=choice: self.guess(choice))
@@ -91,15 +94,15 @@ class Comparison:
         self.guess, self.outcome, self.who = guess, outcome, who
 
     def __repr__(self) -> str:
-        return f"{self.who} {shown(self.outcome)}"
+        return f"{self.who}: {shown(self.outcome)}"
 
     def _repr_html_(self) -> str:
-        kernel = f"<b>{html.escape(self.who)} {html.escape(shown(self.outcome))}</b>"
+        kernel = f"{html.escape(self.who)}: <b>{html.escape(shown(self.outcome))}</b>"
         if self.guess is None:
             return kernel
         mark = "as you said" if self.guess == self.outcome else "look again at why"
         style = f"background:{theme.YOU};color:{theme.INK};padding:0 .4em"
-        you = f"<span style='{style}'>you {html.escape(shown(self.guess))}</span>"
+        you = f"<span style='{style}'>you: {html.escape(shown(self.guess))}</span>"
         return f"{you} &nbsp; {kernel} &nbsp; {mark}"
 
 

@@ -43,12 +43,12 @@ def test_a_number_is_typed_where_there_are_no_choices() -> None:
 
 
 def test_guess_and_outcome_stand_side_by_side() -> None:
-    assert repr(compare("k", 5)) == "simulator 5"
+    assert repr(compare("k", 5)) == "simulator: 5"
     predict("faults", 4, 5, key="k").guess(4)
     shown = compare("k", 5)
-    assert "you 4" in shown._repr_html_()
-    assert "simulator 5" in shown._repr_html_()
-    assert repr(shown) == "simulator 5"  # what is stored does not depend on the learner
+    assert "you: 4" in shown._repr_html_()
+    assert "simulator: <b>5</b>" in shown._repr_html_()
+    assert repr(shown) == "simulator: 5"  # what is stored does not depend on the learner
 
 
 def test_a_broken_file_is_kept_aside(home: Path) -> None:
