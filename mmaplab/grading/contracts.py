@@ -9,9 +9,12 @@ import errno
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from mmaplab.constants import PAGE_SIZE
 from mmaplab.interface import FatalSignal
+from mmaplab.sim import readahead
+from mmaplab.sim.file import File
 from mmaplab.sim.mm_types import FaultResult, MmStruct, TaskStruct, VmArea, VmFault
 from mmaplab.sim.slots import Slots
 
@@ -84,6 +87,37 @@ def misfit(slot: str, function: Function) -> str:
         given = f"{len(parameters)} argument{'s' * (len(parameters) != 1)}"
         return f"the kernel calls {slot}({', '.join(parameters)}), with {given}; {name}{signature} does not take them"
     return ""
+
+
+# ---------------------------------------------------------------- choices on plain numbers
+
+
+class Chosen:
+    """page_cache_sync_ra with the choice of a learner's: `choose(index, request, previous, before, most)`.
+
+    It returns the pages to read from `index` on, and how many of them lie behind the mark; chapter 08 asks for it.
+    """
+
+    def __init__(self, choose: Callable[..., Any]) -> None:
+        self.choose = choose
+
+    def __call__(self, file: File, index: int, req_count: int) -> None:
+        """Ask for the choice in numbers, and read what it says."""
+        ra, most = file.f_ra, readahead.ractl_max_pages(file, req_count)
+        before = index and index - 1 - readahead.page_cache_prev_miss(file.f_inode.i_mapping, index - 1, most)
+        previous = None if ra.prev_pos is None else ra.prev_pos // PAGE_SIZE
+        size, ahead = self.choose(index, req_count, previous, before, most)
+        if not is_number(size) or not is_number(ahead) or not 0 <= ahead <= size <= 4 * (most + req_count):
+            raise ValueError(f"{size!r} page{'s' * (size != 1)}, {ahead!r} of them ahead, cannot be read")
+        if not ahead:  # a stray read: the state stays as it is
+            readahead.do_page_cache_ra(file, index, size, 0, "sync")
+            return
+        ra.start, ra.size, ra.async_size, ra.order = index, size, ahead, 0
+        readahead.page_cache_ra_order(file, index, "sync")
+
+
+CHOICES: dict[str, Callable[[Callable[..., Any]], Function]] = {"choose": Chosen}
+"""What makes a slot's function of one that only chooses, by the name that a test gives as `through`."""
 
 
 # ---------------------------------------------------------------- a call in words

@@ -4,7 +4,7 @@
     value     a variable                                its value, type by type, with `expected`
     call      results of a function for given inputs    each with the expected one
     slot      observations on generated programs        with the reference's observations, made here
-    kernel    the same for several functions at once    with the reference's observations
+    kernel    the same, of several functions at once    with the reference's observations
     program   the calls that a program makes            what they cost when they are made again, here
     witness   the calls that a program makes            they must cost something else under a faulty kernel function
     variant   a seed, and an answer                     the answer with that for the seed's own program
@@ -17,23 +17,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from mmaplab.calls import call_text
-from mmaplab.grading.ask import Ask, Died, Reply
+from mmaplab.grading.ask import Ask, Died
 from mmaplab.grading.asked import Finding, Unanswered, asked, wrong_value
 from mmaplab.grading.bugs import BUGS
 from mmaplab.grading.cost import measure, measure_words, run_again
 from mmaplab.grading.difference import OWN_FAULTS, difference_lines, first_difference, step_text
 from mmaplab.grading.families import generate
-from mmaplab.grading.observe import Observation, observe
+from mmaplab.grading.observe import observe
 from mmaplab.grading.picture import difference_picture
 from mmaplab.grading.plain import Plain, kind_of, same, told
 from mmaplab.grading.programs import Scenario
 from mmaplab.grading.questions import Test
 from mmaplab.grading.shorten import shorten
 from mmaplab.grading.variant import judge_variant
-from mmaplab.grading.whole import judge_kernel
+from mmaplab.grading.whole import name_of, programs_of, reference, seen
 
 BUDGET = 600
 """How many programs are tried in all to find the shortest."""
@@ -109,10 +108,10 @@ def judge_call(test: Test, ask: Ask) -> Finding:
 
 
 def judge_slot(test: Test, ask: Ask) -> Finding:
-    """Run generated programs on a kernel with the learner's function, and compare with the reference."""
-    family, first, count = family_of(test)
+    """Run generated programs on a kernel with the learner's function, or several, and compare with the reference."""
+    programs = programs_of(test)
     failing: list[tuple[Scenario, Plain]] = []
-    for seed in range(first, first + count):
+    for family, seed in programs:
         scenario, expected = generate(family, seed), reference(family, seed)
         try:
             came = seen(test, ask, scenario)
@@ -126,34 +125,16 @@ def judge_slot(test: Test, ask: Ask) -> Finding:
         failing.append((replace(scenario, calls=scenario.calls[: at + 1]), came))
         if len(failing) == MOST_FAILING or is_endless(came):
             break
-    return (
-        found_in(test, ask, failing) if failing else Finding(test, True, f"{count} programs agree with the reference")
-    )
-
-
-def family_of(test: Test) -> tuple[str, int, int]:
-    """Return the programs of a slot's test: `count` of its `family`, from number `first` on."""
-    first, count = test.spec.get("first", 0), test.spec["count"]
-    assert type(first) is int and type(count) is int
-    return str(test.spec["family"]), first, count
-
-
-@lru_cache(maxsize=4096)
-def reference(family: str, seed: int) -> Observation:
-    """Return what the reference shows on a generated program; the same for every submission."""
-    return observe(generate(family, seed))
-
-
-def seen(test: Test, ask: Ask, scenario: Scenario) -> Plain:
-    """Return what a kernel with the learner's function shows on a program."""
-    request: Reply = {"do": "observe", "slot": test.spec["slot"], "scenario": scenario.to_plain()}
-    return asked(test, ask, request, "seen")
+    if failing:
+        return found_in(test, ask, failing)
+    return Finding(test, True, f"{len(programs)} programs agree with the reference")
 
 
 def died(test: Test, scenario: Scenario, error: Died) -> Finding:
     """Return the finding for a function that ended its process, or did not come back, in a program."""
     lines = () if test.hidden else ("in this program:", *(f"    {line}" for line in scenario.lines()[:MOST_LINES]))
-    return Finding(test, False, f"`{test.answer}` gave no answer: {error}.", lines)
+    who = name_of(test) if test.kind == "kernel" else f"`{test.answer}`"
+    return Finding(test, False, f"{who} gave no answer: {error}.", lines)
 
 
 def found_in(test: Test, ask: Ask, failing: Sequence[tuple[Scenario, Plain]]) -> Finding:
@@ -187,10 +168,10 @@ def told_difference(test: Test, scenario: Scenario, came: Plain, shown: str) -> 
         test,
         False,
         f"{WORDS[kind]}; {shown}:",
-        tuple(difference_lines(test.answer, scenario, expected, came)),
+        tuple(difference_lines(name_of(test), scenario, expected, came)),
         missing=kind == "raised" and isinstance(step, dict) and "NameError" in str(step["raised"]),
         program=scenario,
-        picture=difference_picture(test.answer, scenario, expected, came),
+        picture=difference_picture(name_of(test), scenario, expected, came),
     )
 
 
@@ -282,7 +263,7 @@ KINDS: dict[str, Callable[[Test, Ask], Finding]] = {
     "value": judge_value,
     "call": judge_call,
     "slot": judge_slot,
-    "kernel": judge_kernel,
+    "kernel": judge_slot,
     "program": judge_program,
     "witness": judge_witness,
     "differs": judge_differs,

@@ -101,8 +101,8 @@ def observe(
         problems = _broken(kernel) if watched and not to_the_end else []
         if problems:
             step["broken"] = problems
-        said = [watch.said for watch in watched.values() if watch.said]
-        seen.append(step | ({"said": said[0]} if said else {}))
+        said = _most_telling(watched).said if watched else ""
+        seen.append(step | ({"said": said} if said else {}))
         if problems:
             return seen
     seen.append({"files": {file.path: _digest(kernel, file.path) for file in scenario.files}})
@@ -110,9 +110,15 @@ def observe(
 
 
 def _complaint(error: BaseException, watched: dict[str, Watched]) -> Plain:
-    for watch in watched.values():
-        return {**watch.complaint(error), "said": watch.said}
-    raise error  # the reference itself: a bug of this package
+    if not watched:
+        raise error  # the reference itself: a bug of this package
+    watch = _most_telling(watched)
+    return {**watch.complaint(error), "said": watch.said}
+
+
+def _most_telling(watched: dict[str, Watched]) -> Watched:
+    """Return the function, of several in one kernel, whose last call says most."""
+    return max(watched.values(), key=lambda watch: watch.telling)
 
 
 def _broken(kernel: Kernel) -> list[Plain]:

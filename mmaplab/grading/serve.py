@@ -6,6 +6,7 @@
     {"do": "call", "name": "f", "args": [[1, 2], ...]}            -> {"values": [plain, ...]}
     {"do": "observe", "name": "f", "slot": "find_vma", "scenario": {...}}   -> {"seen": [...]}
     {"do": "observe", "name": "f", "slots": ["find_vma", ...], ...}         -> the same, with functions named as slots
+    {"do": "observe", "name": "f", "slot": ..., "through": "choose", ...}   -> the same; f chooses only (contracts.py)
     {"do": "record", "name": "program", "scenario": {...}}        -> {"calls": [...], "died": ""}
 
 Nothing that this process says is believed but as data: whoever asks compares on its own side. What the learner's code
@@ -27,6 +28,7 @@ from types import FunctionType
 from typing import BinaryIO, TextIO
 
 from mmaplab.calls import Call
+from mmaplab.grading.contracts import CHOICES
 from mmaplab.grading.plain import NotPlain, Plain, tell_error, to_plain
 
 MAX_OUTPUT = 4000
@@ -116,7 +118,10 @@ def observe_slot(request: Reply, namespace: dict[str, object]) -> Reply:
     if isinstance(slots, list):
         functions = {str(slot): function_named({"name": slot}, namespace) for slot in slots}
         return {"seen": observe(scenario, functions)}
-    return {"seen": observe(scenario, {str(request["slot"]): function_named(request, namespace)})}
+    function = function_named(request, namespace)
+    if "through" in request:
+        function = CHOICES[str(request["through"])](function)
+    return {"seen": observe(scenario, {str(request["slot"]): function})}
 
 
 def record_program(request: Reply, namespace: dict[str, object]) -> Reply:

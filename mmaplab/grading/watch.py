@@ -52,11 +52,16 @@ class Watched:
         self.lines = 0
         self.said = ""
         """The call that tells the difference best, in words."""
-        self._disagreed = False
+        self._disagreed = self._failed = False
 
     def begin(self) -> None:
         """A new call of the program begins: count anew."""
-        self.lines, self.said, self._disagreed = 0, "", False
+        self.lines, self.said, self._disagreed, self._failed = 0, "", False, False
+
+    @property
+    def telling(self) -> int:
+        """How much does `said` tell: 0 nothing, 1 a call, 2 one that the reference answers otherwise, 3 a failure."""
+        return 3 if self._failed else 2 if self._disagreed else int(bool(self.said))
 
     def __call__(self, *args: Any) -> Any:
         """Call the learner's function as the kernel does."""
@@ -69,12 +74,14 @@ class Watched:
             result = self.function(*args)
         except BaseException as error:
             sys.settrace(was)
+            self._failed = True
             ended = "did not come back" if isinstance(error, Endless) else f"raised {error_words(error)}"
             self._remember(name, ended, right)
             raise
         sys.settrace(was)
         self._remember(name, f"returned {value_words(result)}", right)
         if not self.contract.accepts(result):
+            self._failed = True
             raise WrongType(f"{name} returned {value_words(result)}, where {self.contract.gives} is asked for")
         return result
 

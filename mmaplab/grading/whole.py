@@ -1,18 +1,22 @@
-"""Judging a whole kernel of a learner's own: all functions of `slots`, in one kernel, on programs for each of them.
+"""Kernel functions of a learner's under test: in which slots, on which programs, and what is seen there.
 
-    {"kind": "kernel", "answer": "find_vma", "slots": ["find_vma", "do_wp_page"], "families": ["in_the_gaps", ...],
-     "first": 100, "count": 3, ...}
+    {"kind": "slot", "answer": "fixed_find_vma", "slot": "find_vma", "family": "in_the_gaps", "first": 100, "count": 3}
+    {"kind": "slot", "answer": "choose", "slot": "page_cache_sync_ra", "through": "choose", ...}
+    {"kind": "kernel", "answer": "find_vma", "slots": ["find_vma", "do_wp_page"], "families": ["in_the_gaps", ...], ...}
 
-The functions have the names of their slots. What each of them does to the others' programs is compared, too.
+A `kernel` has all functions of `slots` at once, each with the name of its slot: what one of them does to the others'
+programs is compared, too. Either kind may have several `families`: `count` programs are made of each.
+A function that chooses on plain numbers does not stand in the slot itself: it goes `through` one of contracts.CHOICES.
 """
 
 from __future__ import annotations
 
-from mmaplab.grading.ask import Ask, Died, Reply
-from mmaplab.grading.asked import Finding, asked
-from mmaplab.grading.difference import difference_lines, first_difference
+from functools import lru_cache
+
+from mmaplab.grading.ask import Ask, Reply
+from mmaplab.grading.asked import asked
 from mmaplab.grading.families import generate
-from mmaplab.grading.observe import observe
+from mmaplab.grading.observe import Observation, observe
 from mmaplab.grading.plain import Plain
 from mmaplab.grading.programs import Scenario
 from mmaplab.grading.questions import Test
@@ -25,30 +29,28 @@ def slots_of_kernel(test: Test) -> tuple[str, ...]:
     return tuple(sorted(str(slot) for slot in slots))
 
 
-def judge_kernel(test: Test, ask: Ask) -> Finding:
-    """Run programs on a kernel with all of the learner's functions, and compare with the reference."""
-    families, first, count = test.spec["families"], test.spec["first"], test.spec["count"]
-    assert isinstance(families, list) and isinstance(first, int) and isinstance(count, int)
-    made = 0
-    for family in families:
-        for seed in range(first, first + count):
-            scenario = generate(str(family), seed)
-            made += 1
-            try:
-                expected, came = observe(scenario), seen(test, ask, scenario)
-            except Died as error:
-                return Finding(test, False, f"your kernel gave no answer in program {made}: {error}.")
-            if first_difference(expected, came) is None:
-                continue
-            if test.hidden:
-                return Finding(test, False, "differs from the reference in a program that is not shown.")
-            lines = tuple(difference_lines(" and ".join(slots_of_kernel(test)), scenario, expected, came))
-            return Finding(test, False, f"your kernel differs from the reference in program {made}:", lines)
-    return Finding(test, True, f"{made} programs agree with the reference")
+def programs_of(test: Test) -> list[tuple[str, int]]:
+    """Return the programs of a test: of each of its families `count`, from number `first` on."""
+    families, first, count = test.spec.get("families"), test.spec.get("first", 0), test.spec["count"]
+    assert type(first) is int and type(count) is int
+    names = families if isinstance(families, list) else [test.spec["family"]]
+    return [(str(name), seed) for name in names for seed in range(first, first + count)]
+
+
+def name_of(test: Test) -> str:
+    """Return what a test's answer is called: the function's name, or the kernel as a whole."""
+    return "your kernel" if test.kind == "kernel" else test.answer
+
+
+@lru_cache(maxsize=4096)
+def reference(family: str, seed: int) -> Observation:
+    """Return what the reference shows on a generated program; the same for every submission."""
+    return observe(generate(family, seed))
 
 
 def seen(test: Test, ask: Ask, scenario: Scenario) -> Plain:
-    """Return what a kernel with all of the learner's functions shows on a program."""
-    slots: list[Plain] = list(slots_of_kernel(test))
-    request: Reply = {"do": "observe", "slots": slots, "scenario": scenario.to_plain()}
-    return asked(test, ask, request, "seen")
+    """Return what a kernel with the learner's function, or all of them, shows on a program."""
+    where: Reply = {"slots": list(slots_of_kernel(test))} if test.kind == "kernel" else {"slot": test.spec["slot"]}
+    if "through" in test.spec:
+        where["through"] = test.spec["through"]
+    return asked(test, ask, {"do": "observe", **where, "scenario": scenario.to_plain()}, "seen")

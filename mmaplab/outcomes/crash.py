@@ -97,7 +97,7 @@ class CrashOutcome:
 END = "the end of the program"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CrashOutcomes:
     """All outcomes, in the order in which they become possible. `calls` are the program's, with their last record.
 
@@ -155,6 +155,9 @@ class CrashOutcomes:
     def __str__(self) -> str:
         lines = [f"{len(self)} outcome{'s' * (len(self) != 1)} of a crash", *map(str, self.outcomes)]
         return "\n".join(lines + [f"the program ended with {self.died}"] * bool(self.died))
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         """Return a table for a notebook."""

@@ -159,7 +159,7 @@ class Interleaving:
         return "\n".join(lines + [f"        {line}" for line in self.witness])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Interleavings:
     """All outcomes, in the order in which they were found; `schedules` is the number of orders that were run."""
 
@@ -182,6 +182,9 @@ class Interleavings:
     def __str__(self) -> str:
         head = f"{len(self)} outcome{'s' * (len(self) != 1)} of {plural(self.schedules)}"
         return "\n".join([head, *map(str, self.outcomes)])
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         """Return a table for a notebook."""

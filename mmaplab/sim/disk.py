@@ -21,6 +21,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from mmaplab.constants import PAGE_SIZE
 from mmaplab.sim.events import DiskDiscard, DiskRead, DiskWrite, JournalCommit
@@ -121,14 +122,16 @@ class Disk:
     def read_blocks(self, ino: int, index: int, npages: int) -> list[bytes | None]:
         """Return `npages` blocks from page `index`, None for a hole; raises OSError(EIO): one broken block fails all.
 
-        A hole has no block that could be broken.
+        A hole has no block that could be broken, and none that is read: each run of blocks is a request of its own.
         """
         data = [self.block(ino, i) for i in range(index, index + npages)]
         for i, block in enumerate(data, index):
             if block is not None and (ino, i) in self.broken["read"]:
                 raise OSError(errno.EIO, f"block {i} of the file cannot be read")
-        if any(block is not None for block in data):
-            self.trace.emit(DiskRead, ino, index, npages)
+        for is_hole, pages in groupby(range(npages), key=lambda i: data[i] is None):
+            if not is_hole:
+                first, *others = pages
+                self.trace.emit(DiskRead, ino, index + first, 1 + len(others))
         return data
 
     def write_block(self, ino: int, index: int, data: bytes, why: str) -> None:

@@ -76,7 +76,7 @@ def vma_merge_new_range(
     can_merge = mm.slots.can_vma_merge
     new = VmArea(mm, start, end, flags, pgoff, file)
     if source is not None:
-        new.anon_vma, new.anon_vma_chain = source.anon_vma, source.anon_vma_chain[:1]
+        new.anon_vma, new.anon_vma_chain = source.anon_vma, source.anon_vma_chain
     prev, following = neighbours(mm, start, end)
     left = prev is not None and can_merge(prev, new)
     right = following is not None and can_merge(new, following)

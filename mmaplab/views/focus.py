@@ -17,18 +17,18 @@ CACHE = (ev.CacheHit, ev.CacheMiss, ev.CacheAdd, ev.CacheDelete, ev.PageUptodate
 class Focus:
     """What the eye should go to.
 
-    `pages` (mm, page index) -> delta of the mapping; `entries` (mm, address); `cached` (ino, index); `frames` numbers;
-    `copies` (event, (ino, page index)); `lanes` the bands in which something changed; `faults` the pages that fault
-    with the word at their zigzag.
+    `pages` (mm, page index, delta of the mapping); `entries` (mm, address); `cached` (ino, index); `frames` numbers;
+    `copies` (event, (ino, page index)); `lanes` the bands in which something changed; `faults` those of `pages` that
+    fault, with the word at their zigzag.
     """
 
-    pages: dict[tuple[int, int], int] = field(default_factory=dict)
+    pages: set[tuple[int, int, int]] = field(default_factory=set)
     entries: set[tuple[int, int]] = field(default_factory=set)
     cached: set[tuple[int, int]] = field(default_factory=set)
     frames: set[int] = field(default_factory=set)
     copies: list[tuple[ev.Copy, tuple[int, int]]] = field(default_factory=list)
     lanes: set[str] = field(default_factory=set)
-    faults: dict[tuple[int, int], str] = field(default_factory=dict)
+    faults: dict[tuple[int, int, int], str] = field(default_factory=dict)
 
 
 def focus_of(step: Step) -> Focus:
@@ -54,8 +54,8 @@ def _access(focus: Focus, step: Step, event: ev.Access | ev.PageFault) -> None:
         space = scene.spaces.get(mm)
         area = space.area_at(event.addr) if space else None
         if area:
-            page = (mm, page_index(area, event.addr))
-            focus.pages[page] = delta_of(area)
+            page = (mm, page_index(area, event.addr), delta_of(area))
+            focus.pages.add(page)
             focus.lanes.add(f"P{space.pid if space else event.pid}")
             if isinstance(event, ev.PageFault) and event in (*step.events, *step.scene.running):
                 focus.faults[page] = _signal_at(step, event.addr) or "fault"

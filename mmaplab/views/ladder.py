@@ -5,7 +5,7 @@
     | PageFault                  A page fault: no entry permits this load of page 3 of data.bin, ...
     | | CacheMiss                Page 3 of data.bin is not in the page cache.
     | | ...
-    | | Done: major              The fault ends: major, for the disk was waited for.
+    | | Done: major              The fault ends: major, for the page had to be brought in.
 
 One rung per event, indented by the spans that it is inside; a burst of like events is one rung. A grey ground is the
 kernel's. Give the kernel or the trace: then the ladder knows the names of files and pages. Records alone will do too.

@@ -154,11 +154,16 @@ def _focus(board: Board, place: Place, y: float, kind: str) -> None:
 
 def _fault_of(focus: Focus, place: Place) -> str:
     """Return the word for the fault in a column, empty where none is."""
-    return next((w for (mm, i), w in focus.faults.items() if mm == place.mm and i in place.column), "")
+    return next((word for page, word in focus.faults.items() if _is_at(place, page)), "")
 
 
 def _in_focus(focus: Focus, place: Place) -> bool:
-    return any(mm == place.mm and i in place.column and d == place.delta for (mm, i), d in focus.pages.items())
+    return any(_is_at(place, page) for page in focus.pages)
+
+
+def _is_at(place: Place, page: tuple[int, int, int]) -> bool:
+    mm, index, delta = page
+    return mm == place.mm and index in place.column and delta == place.delta
 
 
 def _entry(board: Board, place: Place, pte: int, data: dict[str, str]) -> None:

@@ -51,7 +51,21 @@ def whole(found: Sequence[Step]) -> Step:
     first = next((r.event for r in records if not isinstance(r.event, ev.Done)), None)
     opening = words.sentence(first, found[0].scene)[:-1] if first else "Nothing happens"
     opening = found[0].sentence[:-1] if isinstance(first, ev.KernelWork) else opening
+    others = len(outermost(records)) - 1
+    opening += f", then {words.plural(others, 'more access' if only_accesses(records) else 'more call')}" * (others > 0)
     return Step(records, before, scene, f"{opening}: {cost(records)}.", context_of(before, found[0].scene), records)
+
+
+def outermost(records: Sequence[Record]) -> list[ev.Event]:
+    """Return the events that open the outermost spans."""
+    least = min((record.depth for record in records), default=0)
+    opens = (ev.Access, ev.Syscall, ev.KernelWork)
+    return [record.event for record in records if record.depth == least and isinstance(record.event, opens)]
+
+
+def only_accesses(records: Sequence[Record]) -> bool:
+    """Are all outermost spans loads and stores?"""
+    return all(isinstance(event, ev.Access) for event in outermost(records))
 
 
 def cost(records: Sequence[Record]) -> str:
@@ -127,6 +141,8 @@ def footer(step: Step, y: float) -> list[str]:
 def span_name(step: Step) -> str:
     """Return what the outermost span is called."""
     first = next((r.event for r in step.span if not isinstance(r.event, ev.Done)), None)
+    if len(outermost(step.span)) > 1:
+        return "series"
     return {"Access": "access", "Syscall": "call"}.get(type(first).__name__, "piece")
 
 

@@ -39,7 +39,7 @@ def _in_use(board: Board, group: Group, column: Column, pfn: int) -> bool:
                 found = board.layout.place_of(space, addr) if space else None
                 if found and found[0] is group and found[1] in column:
                     return True
-    return not mapped and any(index in column for _, index in board.focus.pages)
+    return not mapped and any(index in column for _, index, _ in board.focus.pages)
 
 
 def cache(board: Board) -> None:

@@ -139,7 +139,7 @@ def _span(event: ev.Event, scene: Scene) -> str:
 def _done(event: ev.Done) -> str:
     if event.of == "PageFault":
         if event.outcome in ("minor", "major"):
-            why = "no disk was waited for" if event.outcome == "minor" else "the disk was waited for"
+            why = "nothing had to be brought in" if event.outcome == "minor" else "the page had to be brought in"
             return f"The fault ends: {event.outcome}, for {why}."
         return f"The fault ends in {event.outcome}."
     if event.of == "Access":

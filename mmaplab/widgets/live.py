@@ -121,7 +121,7 @@ def raster_svg(faults: list[tuple[int, bool]], pages: int) -> Svg:
     parts = [rect(left, top, width, height, "user", 0), line(left, top + height, left + width, top + height)]
     parts += [text(left - 8, top + 12, f"{pages:,}", "s end"), text(left - 8, top + height, "page 0", "s end")]
     parts.append(text(left + width, top + height + 18, f"{len(faults):,} faults, in order of arrival", "s end"))
-    parts.append(text(left, 16, "ring: major, the disk was waited for; dot: minor", "s"))
+    parts.append(text(left, 16, "ring: major, the page had to be brought in; dot: minor", "s"))
     for i, (page, waited) in enumerate(shown):
         x, y = left + width * (i + 0.5) / max(len(shown), 1), top + height * (1 - (page + 0.5) / pages)
         parts.append(circle(x, y, 4, "ring") if waited else circle(x, y, 1.6, "dot"))

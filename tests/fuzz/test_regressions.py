@@ -662,6 +662,16 @@ def a_reader_looks_back_over_a_large_folio(p: Process) -> None:
     p.mincore(a, 521 * 4096)
 
 
+@regression({"f0": FileData(40960)})
+def a_moved_area_with_an_inherited_identity_stays_alone(p: Process) -> None:
+    """MREMAP of two areas of a child: the second has its parent's anonymous identity, the first none; no merge."""
+    fd = p.open("f0")
+    p.mmap(ARENA + 0xB000, 0x7000, RW, MAP_PRIVATE | MAP_FIXED, fd, 0x4000)
+    with suppress(OSError):
+        p.mlock(ARENA + 0x11000, 0x1000)
+    p.fork().mremap(ARENA + 0x10000, 0x2000, 0x2000, MREMAP_MAYMOVE | MREMAP_FIXED, ARENA + 0x1C000)
+
+
 @pytest.mark.live
 @pytest.mark.parametrize(("program", "files", "warm"), COLLECTION, ids=[case[0].__name__ for case in COLLECTION])
 def test_both_kernels_agree(live: Pair, program: Program, files: dict[str, FileData], warm: bool) -> None:

@@ -42,7 +42,7 @@ Access                            P1 loads one byte from page 0 of a.txt.
 | | CacheHit                      Page 0 of a.txt is in the page cache.
 | | TableAlloc ×3                 3 page tables are made, down to the one for this address.
 | | SetPte                        The entry of page 0 of a.txt is set: frame 1, r-.
-| | Done: major                   The fault ends: major, for the disk was waited for.
+| | Done: major                   The fault ends: major, for the page had to be brought in.
 | TlbMiss                         The processor holds no entry for page 0 of a.txt: it walks the page table.
 | TlbFill                         The processor keeps a copy of the entry of page 0 of a.txt.
 | Done                            The access is complete and gives b'w'."""

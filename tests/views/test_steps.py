@@ -44,7 +44,7 @@ def test_the_steps_of_a_cold_load() -> None:
         "32 pages are copied from the disk into the page cache: pages 0 to 31 of data.bin.",
         "3 page tables are made, down to the one for this address.",
         "16 entries are set: pages 0 to 15 of data.bin.",
-        "The fault ends: major, for the disk was waited for.",
+        "The fault ends: major, for the page had to be brought in.",
         "The processor holds no entry for page 3 of data.bin: it walks the page table.",
         "The processor keeps a copy of the entry of page 3 of data.bin.",
         "The access is complete and gives b'\\x00'.",
