@@ -128,15 +128,22 @@ class Comparison:
         return [line for line, here in zip(lines, near, strict=True) if here or len(lines) <= FEW]
 
     def _alike(self, i: int) -> int:
-        """Return how many steps from the i-th on are calls of the same kind that agree."""
-        first = self.steps[i].call
+        """Return how many steps from the i-th on are calls of the same kind that agree and end alike."""
+        first = self.steps[i]
         n = 0
         while i + n < len(self.steps) and not self.steps[i + n].difference:
-            call = self.steps[i + n].call
-            if (call.who, call.name, call.gives) != (first.who, first.name, ()):
+            step = self.steps[i + n]
+            if (step.call.who, step.call.name, step.call.gives) != (first.call.who, first.call.name, ()):
+                break
+            if self._ending(step) != self._ending(first):
                 break
             n += 1
         return n
+
+    def _ending(self, step: TwinStep) -> str:
+        """Return what a row says of how a step ended; one number stands for all, such as the addresses of areas."""
+        outcome = step.predicted.outcome
+        return "a number" if outcome.ok and isinstance(outcome.value, int) else self._text(outcome)
 
     def _row(self, i: int, n: int) -> Row:
         step, last = self.steps[i], self.steps[i + n - 1]

@@ -50,6 +50,17 @@ def test_two_equal_kernels_agree() -> None:
     assert "agree in all 15 steps" in comparison.summary()
 
 
+def test_steps_that_end_in_different_ways_are_rows_of_their_own() -> None:
+    def loads(p: Process) -> None:
+        a = p.mmap(0, 0x4000, RW, ANON)
+        p.store(a, b"x")
+        for page in range(4):
+            p.load(a + 0x1000 * page)
+
+    rows = compared(loads).rows()
+    assert [(row.count, row.predicted) for row in rows[2:]] == [(1, "b'x'"), (3, "b'\\x00'")]
+
+
 def test_equal_steps_of_a_kind_are_folded() -> None:
     comparison = compared(lambda p: [p.load(p.mmap(0, 4096, RW, ANON)) and None, [p.brk(0) for _ in range(9)]])
     rows = comparison.rows()

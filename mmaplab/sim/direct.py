@@ -45,33 +45,57 @@ def direct_read(file: File, pos: int, count: int) -> bytes:
 def direct_write(file: File, pos: int, data: bytes, now: float) -> int:
     """O_DIRECT: the device takes the bytes from the user's buffer; cached pages of the range are written, and go.
 
-    They go even where the transfer is then refused, since it is not aligned. Raises EINVAL, ENOSPC, EIO.
-    Linux: ext4_dio_write_iter, iomap_dio_rw. Leaves out: of a transfer that is refused for its length, Linux writes
-    what lies in the extents before the last.
+    It goes extent by extent. One that is not aligned ends it with EINVAL: the cached pages are gone by then, earlier
+    extents are written, and a hole has got blocks. Raises ENOSPC, EIO. Linux: ext4_dio_write_iter, iomap_dio_rw.
+    Leaves out: neighbouring blocks of a file that are no neighbours on the disk are two extents to Linux.
     """
     inode, sb = file.f_inode, file.f_inode.i_sb
-    first, last = pos >> PAGE_SHIFT, (pos + len(data) - 1) >> PAGE_SHIFT
-    extends = ext4_extending_io(inode, pos + len(data))
+    end = pos + len(data)
+    first, last = pos >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT
+    extends = ext4_extending_io(inode, end)
     do_writepages(inode.i_mapping, first, last, "direct")
     invalidate_inode_pages2_range(inode, first, last)
-    try:
-        check_direct(pos, pos + len(data))
-    except OSError:
-        sb.disk.preallocate(inode.ino, first, last + 1)  # blocks come first, alignment is looked at when they are there
-        if extends:
-            ext4_truncate(inode, inode.i_size, now)  # ext4_inode_extension_cleanup: the last page is cached again
-        raise
-    for index in range(first, last + 1):
-        sb.disk.reserve(inode.ino, index, index + 1)
-        start, end = max(pos, index << PAGE_SHIFT), min(pos + len(data), (index + 1) << PAGE_SHIFT)
-        piece = sb.memory.copy("dma_out", data[start - pos : end - pos])
-        block = sb.disk.block(inode.ino, index) or ZEROS
-        at = start % PAGE_SIZE
-        sb.disk.write_block(inode.ino, index, block[:at] + piece + block[at + len(piece) :], "direct")
-    if pos + len(data) > inode.i_size:
-        i_size_write(inode, pos + len(data))
-    ext4_update_i_disksize(inode, pos + len(data))
+    at = pos
+    while at < end:
+        stop = extent_end(inode, at >> PAGE_SHIFT, last)
+        until = min(end, stop << PAGE_SHIFT)
+        try:
+            check_direct(at, until)
+        except OSError:
+            sb.disk.preallocate(inode.ino, at >> PAGE_SHIFT, stop)  # blocks come first, alignment is looked at later
+            if extends:
+                ext4_truncate(inode, inode.i_size, now)  # ext4_inode_extension_cleanup: the last page is cached again
+            raise
+        for index in range(at >> PAGE_SHIFT, stop):
+            start, end_here = max(at, index << PAGE_SHIFT), min(until, (index + 1) << PAGE_SHIFT)
+            _write_directly(inode, start, data[start - pos : end_here - pos])
+        at = until
+    if end > inode.i_size:
+        i_size_write(inode, end)
+    ext4_update_i_disksize(inode, end)
     return len(data)
+
+
+def extent_end(inode: Inode, first: int, last: int) -> int:
+    """Return the page behind the extent, or the hole, that holds page `first`; at most `last` + 1.
+
+    Linux: ext4_iomap_begin, ext4_map_blocks.
+    """
+    disk = inode.i_sb.disk
+    kind = disk.has_block(inode.ino, first)
+    end = first + 1
+    while end <= last and disk.has_block(inode.ino, end) == kind:
+        end += 1
+    return end
+
+
+def _write_directly(inode: Inode, pos: int, data: bytes) -> None:
+    """Give the device bytes of one page."""
+    disk, index, at = inode.i_sb.disk, pos >> PAGE_SHIFT, pos % PAGE_SIZE
+    disk.reserve(inode.ino, index, index + 1)
+    piece = inode.i_sb.memory.copy("dma_out", data)
+    block = disk.block(inode.ino, index) or ZEROS
+    disk.write_block(inode.ino, index, block[:at] + piece + block[at + len(piece) :], "direct")
 
 
 def ext4_extending_io(inode: Inode, end: int) -> bool:

@@ -640,6 +640,25 @@ def a_direct_write_extends_what_is_on_the_disk(p: Process) -> None:
     p.load(a + 0xD000)
 
 
+@regression({"f0": FileData(1)})
+def a_direct_write_is_refused_when_its_first_extent_is_written(p: Process) -> None:
+    """Extent by extent: the file's page is aligned and written, the rest is not and refused."""
+    with suppress(OSError):
+        p.write(p.open("f0", O_RDWR | O_DIRECT), b"y" * 7723)
+
+
+@regression({"f0": FileData(0x3000)})
+def a_direct_write_of_one_extent_is_refused_as_a_whole(p: Process) -> None:
+    """Three neighbouring pages are one extent; a fourth, behind the end, is the next one."""
+    direct = p.open("f0", O_RDWR | O_DIRECT)
+    with suppress(OSError):
+        p.write(direct, b"y" * 0x2001)
+    with suppress(OSError):
+        p.pwrite(direct, b"z" * 0x2001, 0x1000)
+    with suppress(OSError):
+        p.pwrite(direct, b"w" * 0x1001, 0x1200)
+
+
 @regression()
 def a_refused_direct_write_of_a_file_that_the_disk_does_not_have(p: Process) -> None:
     """The first page is read back into the cache when the file is cut to its size: a minor fault, not a major one."""
