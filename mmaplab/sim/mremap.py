@@ -173,9 +173,9 @@ def remap_move(vrm: VmaRemap) -> int:
 def move_vma(vrm: VmaRemap, vma: VmArea) -> int:
     """Make the area anew elsewhere, move its entries there, and unmap the old range. Linux: move_vma."""
     mm = vrm.mm
+    new_addr = new_address_of(vrm, vma)
     if mm.map_count >= mm.config.max_map_count - 3:
         raise fail(errno.ENOMEM, "too many areas to move one")
-    new_addr = new_address_of(vrm, vma)
     source_pgoff, flags = vma.pgoff_of(vrm.addr), vma.vm_flags
     new = copy_vma(vma, vrm.addr, new_addr, vrm.new_len, source_pgoff)
     move_page_tables(mm, vrm.addr, new_addr, min(vrm.old_len, vrm.new_len))
@@ -190,8 +190,11 @@ def move_vma(vrm: VmaRemap, vma: VmArea) -> int:
 
 
 def new_address_of(vrm: VmaRemap, vma: VmArea) -> int:
-    """Return where the mapping goes; raises ENOMEM. Linux: vrm_set_new_addr."""
+    """Return where the mapping goes; raises ENOMEM, EPERM. Linux: vrm_set_new_addr, cap_mmap_addr."""
     if vrm.flags & Mremap.MREMAP_FIXED:
+        config = vrm.mm.config
+        if vrm.new_addr < config.mmap_min_addr and not config.cap_sys_rawio:
+            raise fail(errno.EPERM, f"{vrm.new_addr:#x} lies below mmap_min_addr")
         return vrm.new_addr
     hint = vrm.new_addr if vrm.implies_new_addr else 0
     shared = bool(vma.vm_flags & VmFlags.VM_MAYSHARE)

@@ -691,6 +691,14 @@ def a_moved_area_with_an_inherited_identity_stays_alone(p: Process) -> None:
     p.fork().mremap(ARENA + 0x10000, 0x2000, 0x2000, MREMAP_MAYMOVE | MREMAP_FIXED, ARENA + 0x1C000)
 
 
+@regression()
+def only_some_may_move_to_the_lowest_addresses(p: Process) -> None:
+    """EPERM below mmap_min_addr without CAP_SYS_RAWIO, once the target is cleared: an ordinary user found this one."""
+    p.mmap(ARENA, 0x3000, RW, FIXED_ANON)
+    with suppress(OSError):
+        p.mremap(ARENA, 0x1000, 0x2000, MREMAP_MAYMOVE | MREMAP_FIXED, 0)
+
+
 @pytest.mark.live
 @pytest.mark.parametrize(("program", "files", "warm"), COLLECTION, ids=[case[0].__name__ for case in COLLECTION])
 def test_both_kernels_agree(live: Pair, program: Program, files: dict[str, FileData], warm: bool) -> None:

@@ -16,10 +16,10 @@ from mmaplab.grading.bulk import grade_all
 from mmaplab.grading.runner import Grader
 from mmaplab.grading.sandbox import Limits
 
-from .helpers import KEYS, MASTER, ROOT, corpus, points, solutions, submission
+from .helpers import CAPSTONE, KEYS, MASTER, ROOT, corpus, exercise, full_marks, notebook, points, solutions, submission
 
 FULL = {"fault-recall": 4, "fault-bill": 7, "fault-window": 8, "fault-bug": 5, "fault-exact": 4}
-QUICK = ("fault-recall", "fault-bill", "fault-exact")
+QUICK = ("fault-recall", "fault-bill", "fault-exact", "share-recall", "share-choose")
 """Questions before and after the hostile one; their answers are judged in a moment."""
 Grade = Callable[[bytes], dict]
 
@@ -33,10 +33,10 @@ def grade(grader: Grader) -> Grade:
 
 CELLS = [(key, name, says, source) for (key, name, says), source in corpus("hostile.txt")]
 LOOKS_AROUND = """
-import glob, json, os, socket
+import glob, json, os, socket, sys
 places = [p for p in glob.glob("/*") if p not in ("/proc", "/usr", "/lib")]
 found = [f for p in places for _, _, files in os.walk(p) for f in files if f == "05_the_page_fault.ipynb"]
-homes = [p for p in glob.glob("/home/*") + glob.glob("/*/.ssh")]
+homes = [p for p in glob.glob("/home/*/*") + glob.glob("/*/.ssh") if not sys.prefix.startswith(p)]
 try:
     socket.create_connection(("127.0.0.1", 22), timeout=0.3); network = "open"
 except ConnectionRefusedError: network = "no server"
@@ -55,9 +55,11 @@ shifted, second_pass = [], 0
 
 @pytest.mark.parametrize(("key", "name", "says", "source"), CELLS, ids=[f"{key}: {name}" for key, name, _, _ in CELLS])
 def test_a_hostile_answer_loses_its_own_points_only(grade: Grade, key: str, name: str, says: str, source: str) -> None:
-    others = {other: solutions()[other] for other in QUICK}
-    result = grade(submission({**others, key: source}))
-    assert points(result) == dict.fromkeys(KEYS, 0) | {other: FULL[other] for other in QUICK} | {key: 0}, result
+    master = MASTER if key in KEYS else CAPSTONE
+    full, right = full_marks(master), solutions(master)
+    others = {other: right[other] for other in QUICK if other in full}
+    result = grade(submission({**others, key: source}, notebook(exercise(master))))
+    assert points(result) == dict.fromkeys(full, 0) | {other: full[other] for other in others} | {key: 0}, result
     text = json.dumps(next(q for q in result["questions"] if q["key"] == key), ensure_ascii=False)
     assert says in text
     assert str(ROOT) not in text

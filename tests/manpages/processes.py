@@ -45,9 +45,13 @@ def heap(p: Process) -> tuple[str, bytes]:
     return p.maps()[0].path, p.load(start, 4)
 
 
+MUCH = 64 << 20
+"""More than any Python's own data, which RLIMIT_DATA counts as well."""
+
+
 def break_limited(p: Process, resource: int, limit: int) -> tuple[int, ...]:
     p.setrlimit(resource, limit)
-    return moved_break(p, PAGE, 3 * PAGE)
+    return moved_break(p, limit // 2, limit + PAGE)
 
 
 def break_meets_an_area(p: Process) -> tuple[int, ...]:
@@ -65,7 +69,7 @@ BRK = Page(
         ],
         "ENOMEM the break stays where it is": [
             Row(lambda p: moved_break(p, -PAGE, TASK_SIZE, MINUS_ONE), (0, 0, 0)),
-            Row(lambda p: break_limited(p, RLIMIT_DATA, 2 * PAGE), (PAGE, PAGE)),
+            Row(lambda p: break_limited(p, RLIMIT_DATA, MUCH), (MUCH // 2, MUCH // 2)),
             Row(lambda p: break_limited(p, RLIMIT_AS, 2 * PAGE), (PAGE, PAGE)),
             Row(break_meets_an_area, (PAGE, PAGE)),
         ],

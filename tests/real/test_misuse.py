@@ -138,7 +138,7 @@ def test_a_program_without_end_is_stopped_on_both_kernels(kernel: LinuxKernel) -
 def test_the_process_of_a_twin_is_killed_by_somebody(kernel: LinuxKernel) -> None:
     def program(p: Process) -> None:
         p.brk(0)
-        os.kill(max(kernel._executor.shared.workers), signal.SIGKILL)  # type: ignore[attr-defined]
+        os.kill([*kernel._executor.shared.workers][-1], signal.SIGKILL)  # type: ignore[attr-defined]
         p.brk(0)
 
     with pytest.raises(WorkerDied, match="has ended by itself"):
