@@ -232,8 +232,8 @@ def _slot_and_function(one: Function | str, other: Function | str) -> tuple[str,
 # ---------------------------------------------------------------- the live kernel
 
 
-def run_here(program: Program, files: Mapping[str, bytes]) -> Verdict:
-    """Run a program on the live kernel under this notebook, with warm `files`, and say what it cost there.
+def run_here(program: Program, files: Mapping[str, bytes], warm: bool = True) -> Verdict:
+    """Run a program on the live kernel under this notebook, with `files` in the page cache where `warm`; say its cost.
 
     Where there is no live kernel that can be asked, the simulated one answers, and the text says so.
     """
@@ -243,9 +243,9 @@ def run_here(program: Program, files: Mapping[str, bytes]) -> Verdict:
         return Verdict("your kernel", "not answered yet.")
     try:
         with LinuxKernel() as kernel:
-            return Verdict("the live kernel", told_cost(record(program, kernel, files=files)))
+            return Verdict("the live kernel", told_cost(record(program, kernel, files, warm)))
     except NotAvailable as reason:
-        log = record(program, SimulatedKernel(), files=files)
+        log = record(program, SimulatedKernel(), files, warm)
         return Verdict("the simulated kernel", f"{told_cost(log)} (The live one could not be asked: {reason}.)")
 
 

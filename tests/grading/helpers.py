@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EXERCISE = ROOT / "exercises" / "05_the_page_fault.ipynb"
 MASTER = ROOT / "solutions" / "05_the_page_fault.ipynb"
+CAPSTONE = ROOT / "solutions" / "11_when_to_use_it.ipynb"
 MASTERS = sorted((ROOT / "solutions").glob("*.ipynb"))
 KEYS = ("fault-recall", "fault-bill", "fault-window", "fault-bug", "fault-exact")
 
@@ -37,10 +38,15 @@ def full_marks(path: Path = MASTER) -> dict[str, int]:
     return {cell["grade_id"]: cell["points"] for cell in cells if cell.get("grade")}
 
 
-def solutions() -> dict[str, str]:
+def exercise(master: Path) -> Path:
+    """Return the exercise that is made from a master."""
+    return ROOT / "exercises" / master.name
+
+
+def solutions(master: Path = MASTER) -> dict[str, str]:
     """Return the master's answers, by question."""
-    book = notebook(MASTER)
-    return {key: "".join(cell_named(book, f"{key}-answer")["source"]) for key in KEYS}
+    book = notebook(master)
+    return {key: "".join(cell_named(book, f"{key}-answer")["source"]) for key in full_marks(master)}
 
 
 def points(result: dict) -> dict[str, int]:

@@ -6,13 +6,23 @@ Answers to different questions are graded together, one of each, since no questi
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 
-from .helpers import MASTERS, ROOT, corpus, full_marks, notebook, points, submission
+from mmaplab.grading.bugs import BUGS
+from mmaplab.grading.difference import first_difference
+from mmaplab.grading.families import generate
+from mmaplab.grading.observe import observe
+from mmaplab.grading.pairs import PAIRS
+from mmaplab.grading.plain import to_plain
+from mmaplab.grading.questions import questions_of
+from mmaplab.grading.whole import programs_of, reference
+
+from .helpers import MASTERS, corpus, exercise, full_marks, notebook, points, submission
 
 HERE = Path(__file__).parent
 Grade = Callable[[bytes], dict]
@@ -36,10 +46,6 @@ def rounds() -> list[tuple[Path, tuple[Answer, ...]]]:
         by_question = [[a for a in answers_to(master) if a[0] == key] for key in full_marks(master)]
         made += [(master, tuple(a for a in chosen if a)) for chosen in zip_longest(*by_question)]
     return made
-
-
-def exercise(master: Path) -> Path:
-    return ROOT / "exercises" / master.name
 
 
 ROUNDS = rounds()
@@ -79,6 +85,35 @@ def test_every_exercise_has_five_wrong_and_two_right_answers(master: Path) -> No
         kept = [points for question, _, points, _ in answers if question == key]
         assert sum(points < best for points in kept) >= 5, key
         assert sum(points == best for points in kept) >= 2, key
+
+
+@every_master
+def test_a_faulty_function_that_is_handed_in_as_it_was_gets_no_point(master: Path) -> None:
+    for question in questions_of(notebook(master)["cells"]):
+        for found in question.tests:
+            if found.kind == "witness":
+                bug = {str(found.spec["slot"]): BUGS[str(found.spec["bug"])]}
+                for test in question.tests:
+                    if test is not found:
+                        assert any(differs(*program, bug) for program in programs_of(test)), (question.key, test.label)
+            if found.kind == "differs":
+                wrong = PAIRS[str(found.spec["pair"])][1]
+                for test in question.tests:
+                    if test is not found:
+                        assert any(outcome(wrong, case[0]) != case[1] for case in test.spec["cases"]), test.label
+
+
+def differs(family: str, seed: int, bug: dict[str, Callable]) -> bool:
+    """Does a generated program tell a faulty function from the reference?"""
+    return first_difference(reference(family, seed), observe(generate(family, seed), bug)) is not None
+
+
+def outcome(function: Callable, arguments: list) -> object:
+    """Return what a function answers, as plain data, or the error's name."""
+    try:
+        return to_plain(function(*copy.deepcopy(arguments)))
+    except Exception as error:
+        return type(error).__name__
 
 
 @every_master

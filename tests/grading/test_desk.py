@@ -161,6 +161,21 @@ def test_run_here_counts_on_this_kernel_or_says_why_not(monkeypatch: pytest.Monk
     assert "not answered yet" in repr(run_here(None, {}))
 
 
+@pytest.mark.parametrize("live", ["on", "off"])
+def test_run_here_counts_major_faults_of_a_file_that_is_on_the_disk_only(
+    monkeypatch: pytest.MonkeyPatch, live: str
+) -> None:
+    def three_pages(p):
+        a = p.mmap(0, 64 * 4096, 1, 0x01, p.open("f"))
+        p.madvise(a, 64 * 4096, 1)
+        for page in (0, 20, 40):
+            p.load(a + page * 4096)
+
+    if live == "off":
+        monkeypatch.setenv("MMAPLAB_LIVE", "off")
+    assert "0 minor faults, 3 major faults, 3 system calls" in repr(run_here(three_pages, {"f": pages(64)}, warm=False))
+
+
 def test_every_question_has_hints_a_section_and_stars() -> None:
     keys = [data["key"] for path in PUBLIC.glob("*.json") for data in json.loads(path.read_text(encoding="utf-8"))]
     assert len(keys) >= 5

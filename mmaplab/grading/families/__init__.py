@@ -18,10 +18,10 @@ from random import Random
 
 from mmaplab.grading.families.areas import FINDING, MERGING
 from mmaplab.grading.families.faults import CASES, TRANSLATIONS, WRITE_PROTECTED
-from mmaplab.grading.families.files import READAHEAD, SYNCS, WRITE_BACK
+from mmaplab.grading.families.files import READAHEAD, SYNCS, TURNS, WRITE_BACK
 from mmaplab.grading.families.places import PLACING
 from mmaplab.grading.families.processes import COPIES, ZAPS
-from mmaplab.grading.families.windows import WINDOWS
+from mmaplab.grading.families.windows import WALKS, WINDOWS
 from mmaplab.grading.programs import Scenario
 
 Family = Callable[[Random], Scenario]
@@ -42,7 +42,10 @@ BY_SLOT: dict[str, tuple[Family, ...]] = {
 }
 """The families of a kernel function, the simplest situation first; in the order of `mmaplab.sim.slots.Slots`."""
 
-FAMILIES: dict[str, Family] = {family.__name__: family for families in BY_SLOT.values() for family in families}
+OWN: tuple[Family, ...] = (*WALKS, *TURNS)
+"""Families for learners' own programs, which decide about no function; variant.py."""
+
+FAMILIES: dict[str, Family] = {f.__name__: f for families in (*BY_SLOT.values(), OWN) for f in families}
 SLOT_FAMILIES = {slot: tuple(family.__name__ for family in families) for slot, families in BY_SLOT.items()}
 """The names of the families that exercise a slot."""
 

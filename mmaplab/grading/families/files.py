@@ -56,6 +56,15 @@ def behind_cached_pages(random: Random) -> Scenario:
     return draft.scenario()
 
 
+def back_at_the_first_window(random: Random) -> Scenario:
+    """A read right behind the first read's window of 4 pages, or at its mark, not where the last one ended."""
+    draft, fd = _cold(random, 90)
+    draft.call("pread", fd, 2 * PAGE_SIZE, 0)
+    draft.call("pread", fd, 1, random.randrange(60, 80) * PAGE_SIZE)
+    draft.call("pread", fd, PAGE_SIZE, random.choice((4, 2)) * PAGE_SIZE)
+    return draft.scenario()
+
+
 def near_the_end(random: Random) -> Scenario:
     """Reads near the end of the file, and past it."""
     npages = random.randrange(2, 12)
@@ -264,12 +273,35 @@ def locked_areas(random: Random) -> Scenario:
     return draft.scenario()
 
 
+# ---------------------------------------------------------------- a learner's own program
+
+
+def in_turns(random: Random) -> Scenario:
+    """Stores to a shared mapping and calls that write it, in turns: which store is noticed by a fault?"""
+    draft = Draft(random)
+    fd = draft.open(draft.file("f", 3))
+    area = draft.map(ARENA, 3, RW, SHARED, fd)
+    draft.store(area, random.randrange(3))
+    for _ in range(8):
+        page = random.randrange(3)
+        match random.choice(("store", "store", "store", "sync", "async", "fsync")):
+            case "store":
+                draft.store(area, page)
+            case "fsync":
+                draft.call("fsync", fd)
+            case kind:
+                draft.call("msync", at(area, page), PAGE_SIZE, SYNC if kind == "sync" else ASYNC)
+    draft.store(area, random.randrange(3))
+    return draft.scenario()
+
+
 READAHEAD = (
     the_first_page,
     one_after_the_other,
     here_and_there,
     near_the_end,
     more_than_a_window,
+    back_at_the_first_window,
     behind_cached_pages,
     advised,
 )
@@ -291,3 +323,4 @@ SYNCS = (
     several_areas,
     locked_areas,
 )
+TURNS = (in_turns,)

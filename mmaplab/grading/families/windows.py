@@ -67,4 +67,11 @@ def anywhere(random: Random) -> Scenario:
     return _reading(random.randrange(470, 560), npages, random.randrange(600), touched)
 
 
+def a_walk(random: Random) -> Scenario:
+    """Loads here and there in a mapping of six windows: some find the entries that another one has made."""
+    return _reading(16 * random.randrange(4), 96, random.randrange(40), [random.randrange(96) for _ in range(10)])
+
+
 WINDOWS = (inside_the_area, at_the_start, at_the_end, at_the_table, with_another_window, anywhere)
+WALKS = (a_walk,)
+"""For a learner's own program; the families above decide about do_fault_around."""
