@@ -49,8 +49,8 @@ FREEDOMS = (
     ),
     Freedom(
         "pages that leave memory by themselves",
-        "the page cache belongs to the whole machine, which may take a clean page when others need memory, or always, a "
-        "few at a time, where DAMON reclaims; seen in one program of some thousand, and called disturbed",
+        "the page cache belongs to the whole machine, which may take a clean page when others need memory, or a few at "
+        "a time where DAMON reclaims; seen in one program of some thousand, and called disturbed",
     ),
     Freedom(
         "MADV_FREE, MADV_COLD and MADV_PAGEOUT of pages just made",

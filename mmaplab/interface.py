@@ -73,7 +73,7 @@ def fatal_signal(signo: int, si_code: int, si_addr: int) -> FatalSignal:
     return FatalSignal(signo, si_code, si_addr)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MapsEntry:
     """One area, as a line of /proc/PID/maps shows it; `start`, `end` and `offset` in bytes."""
 
@@ -85,6 +85,10 @@ class MapsEntry:
 
     def __str__(self) -> str:
         return f"{self.start:x}-{self.end:x} {self.perms} {self.offset:08x} {self.path}".rstrip()
+
+    def __repr__(self) -> str:
+        places = f"start={self.start:#x}, end={self.end:#x}, perms={self.perms!r}, offset={self.offset:#x}"
+        return f"MapsEntry({places}, path={self.path!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ class Source:
 
     def _repr_html_(self) -> str:
         body = html.escape("\n".join(repr(self).split("\n")[1:]))
-        return f"<div><code>{self.file}</code></div><pre style='line-height:1.3;margin:4px 0 0 0'>{body}</pre>"
+        style = "line-height:1.3;margin:4px 0 0 0;white-space:pre;overflow-x:auto"
+        return f"<div><code>{self.file}</code></div><pre style='{style}'>{body}</pre>"
 
 
 def source(function: str | Callable[..., Any]) -> Source:

@@ -43,6 +43,11 @@ class Unanswered(Exception):
 
 def asked(test: Test, ask: Ask, request: Reply, key: str) -> Plain:
     """Ask, and return one item of the reply; raises Unanswered where there is none."""
+    return replied(test, ask, request, key)[key]
+
+
+def replied(test: Test, ask: Ask, request: Reply, key: str) -> Reply:
+    """Ask, and return the reply; raises Unanswered where it has no such item."""
     reply = ask({**request, "name": test.answer})
     if "missing" in reply:
         raise Unanswered(f"`{test.answer}` is not there: the cell must give it a value.", missing=True)
@@ -51,7 +56,7 @@ def asked(test: Test, ask: Ask, request: Reply, key: str) -> Plain:
         raise Unanswered(f"`{test.answer}`: {raised}", missing=reply.get("kind") == "NameError")
     if key not in reply:
         raise Unanswered(f"`{test.answer}` handed over something else than was asked for.")
-    return reply[key]
+    return reply
 
 
 def wrong_value(test: Test, value: Plain, expected: Plain) -> str:

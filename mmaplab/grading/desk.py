@@ -31,6 +31,7 @@ from mmaplab.lab import NotAvailable
 from mmaplab.program import Log, record
 from mmaplab.sim import Kernel as SimulatedKernel
 from mmaplab.views.svg import Svg
+from mmaplab.views.words import plural
 
 Function = Callable[..., object]
 
@@ -274,4 +275,4 @@ def told_cost(log: Log) -> str:
     minor, major = sum(faults.minor for faults in taken), sum(faults.major for faults in taken)
     calls = sum(step.call.name not in ACCESSES + QUESTIONS for step in log)
     died = f" It ended with {log.died}." if log.died else ""
-    return f"{minor} minor faults, {major} major faults, {calls} system calls.{died}"
+    return f"{plural(minor, 'minor fault')}, {plural(major, 'major fault')}, {plural(calls, 'system call')}.{died}"

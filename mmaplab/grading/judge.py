@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from mmaplab.calls import call_text
 from mmaplab.grading.ask import Ask, Died
-from mmaplab.grading.asked import Finding, Unanswered, asked, wrong_value
+from mmaplab.grading.asked import Finding, Unanswered, asked, replied, wrong_value
 from mmaplab.grading.bugs import BUGS
 from mmaplab.grading.cost import measure, measure_words, run_again
 from mmaplab.grading.difference import OWN_FAULTS, difference_lines, first_difference, step_text
@@ -190,7 +190,7 @@ def size(scenario: Scenario) -> tuple[int, int]:
 
 def judge_program(test: Test, ask: Ask) -> Finding:
     """Make a program's calls again and compare what they cost with `budget`: {"minor": 10, "system_calls": [0, 4]}."""
-    scenario = recorded(test, ask)
+    scenario, died = recorded(test, ask)
     run = run_again(scenario)
     paid: dict[str, int] = {}
     budget = test.spec["budget"]
@@ -201,9 +201,15 @@ def judge_program(test: Test, ask: Ask) -> Finding:
         paid[name] = measure(run, name)
         if not least <= paid[name] <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
-            message = f"{measure_words(name)}: expected {wanted}, came {paid[name]}."
+            message = f"{measure_words(name)}: expected {wanted}, came {paid[name]}{end_of_file(name, paid[name])}."
+            message += f" `{test.answer}` ended with {died}." * bool(died)
             return Finding(test, False, message, tuple(call_text(call, brief=True) for call in scenario.calls[:12]))
     return Finding(test, True, ", ".join(f"{measure_words(name)}: {came}" for name, came in paid.items()))
+
+
+def end_of_file(name: str, came: int) -> str:
+    """Return what -1 means where a byte of a file is asked for."""
+    return " (no byte: the file ends before it)" if came == -1 and name.startswith(("byte:", "disk:")) else ""
 
 
 def judge_witness(test: Test, ask: Ask) -> Finding:
@@ -211,7 +217,7 @@ def judge_witness(test: Test, ask: Ask) -> Finding:
 
     Where the test says so (`areas`), other areas, or other entries in them, count as well.
     """
-    scenario = recorded(test, ask)
+    scenario, _ = recorded(test, ask)
     slot, bug = str(test.spec["slot"]), str(test.spec["bug"])
     most = test.spec.get("most_calls")
     if type(most) is int and len(scenario.calls) > most:
@@ -246,17 +252,21 @@ def judge_differs(test: Test, ask: Ask) -> Finding:
     return Finding(test, not same(expected, came), f"{said}{'; they agree.' * same(expected, came)}")
 
 
-def recorded(test: Test, ask: Ask) -> Scenario:
-    """Return the calls that the learner's program makes, with the files of the test; raises Unanswered."""
+def recorded(test: Test, ask: Ask) -> tuple[Scenario, str]:
+    """Return the calls that the learner's program makes, with the files of the test, and the error that it ended with.
+
+    The error is empty where it came to its end. Raises Unanswered.
+    """
     start = Scenario.of({"files": test.spec.get("files", []), "config": test.spec.get("config", {}), "calls": []})
-    calls = asked(test, ask, {"do": "record", "scenario": start.to_plain()}, "calls")
+    reply = replied(test, ask, {"do": "record", "scenario": start.to_plain()}, "calls")
+    died = str(reply.get("died", ""))[:200]
     try:
-        scenario = Scenario.of({**start.to_plain(), "calls": calls})
+        scenario = Scenario.of({**start.to_plain(), "calls": reply["calls"]})
     except ValueError as error:
         raise Unanswered(f"`{test.answer}`: {error}.") from None
     if not scenario.calls:
-        raise Unanswered(f"`{test.answer}` makes no call yet.")
-    return scenario
+        raise Unanswered(f"`{test.answer}` makes no call yet{f': it ended with {died}' * bool(died)}.")
+    return scenario, died
 
 
 KINDS: dict[str, Callable[[Test, Ask], Finding]] = {

@@ -3,7 +3,7 @@
     parent  A A F        A private page, F page of a file
     child   A A .        the same frames, read-only on both sides; what can be found again is left out
 
-Linux: kernel/fork.c (dup_mmap), mm/memory.c (copy_page_range), mm/rmap.c (anon_vma_fork), mm/mmap.c (exit_mmap).
+Linux: mm/mmap.c (dup_mmap, exit_mmap), mm/memory.c (copy_page_range), mm/rmap.c (anon_vma_fork).
 Leaves out: vfork, clone's flags but CLONE_VM, signals, accounting.
 """
 
@@ -18,7 +18,7 @@ from mmaplab.sim.vma import vma_link, vma_unlink
 
 
 def dup_mmap(child: MmStruct, parent: MmStruct) -> None:
-    """Copy every area of the parent, and the entries that could not be found again. Linux: dup_mmap, kernel/fork.c.
+    """Copy every area of the parent, and the entries that could not be found again. Linux: dup_mmap, mm/mmap.c.
 
     Leaves out: EAGAIN number of processes, EAGAIN SCHED_DEADLINE, ENOMEM memory is tight, ENOMEM PID namespace, ENOSYS,
     ERESTARTNOINTR.

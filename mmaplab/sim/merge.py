@@ -21,7 +21,7 @@ from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, AnonVma, MmStruct, VmArea
 from mmaplab.sim.vma import neighbours, vma_adjust, vma_link, vma_unlink
 
 
-def can_vma_merge(left: VmArea, right: VmArea, merge_unfaulted: bool = True) -> bool:
+def can_vma_merge(left: VmArea, right: VmArea) -> bool:
     """May two adjacent areas become one? Flags, file and file offset must continue, and the anonymous identities agree.
 
     Linux: can_vma_merge_before, can_vma_merge_after, is_mergeable_vma, mm/vma.c.

@@ -96,7 +96,7 @@ class Play(ipywidgets.VBox):  # type: ignore[misc]
         elif left:
             self._show(f"{left} of {self.calls} calls left.")
         else:
-            self._show("✗ The calls are used up, and the state is another one. Look where the window began.")
+            self._show("✗ The calls are used up, and the state is another one. Start again, and look after each call.")
 
     def _show(self, words: str) -> None:
         """Paint every page as its entry says, and the calls as code."""

@@ -51,7 +51,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         self.tries += 1
         notes.write("answers", self.key, {"right": wrong is None, "tries": self.tries, "answer": answer})
         if wrong is None:
-            self.feedback.value = f"✓ <b>{html.escape(answer)}</b> is right."
+            self.feedback.value = f"✓ right: <b>{html.escape(answer)}</b>"
         else:
             self.feedback.value = f"✗ <b>{html.escape(answer)}</b>: {html.escape(wrong)}"
         return wrong is None

@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,22 @@ def test_a_wrong_kernel_function_is_shown_by_the_shortest_program_and_a_strip() 
     assert "p.load(a)" in text and "0x2000, PROT_READ" in text
     assert "reference  xx   x = present" in text and "yours      x." in text
     assert text.count("p.load") <= 2
+
+
+def test_a_program_that_ended_with_an_error_is_told_so() -> None:
+    def behind_the_end(p):
+        a = p.mmap(0, 4 * 4096, 3, 0x01, p.open("f", 2))
+        p.store(a, b"A")
+        p.store(a + 5000, b"B")
+        p.store(a + 12297, b"C")
+
+    text = repr(check("letter-edit", behind_the_end))
+    assert "came -1 (no byte: the file ends before it). `edit` ended with SIGBUS, BUS_ADRERR, at 0x" in text
+
+    def not_of_the_process(p):
+        Path("f-that-is-nowhere").stat()
+
+    assert "makes no call yet: it ended with [Errno 2]" in repr(check("letter-edit", not_of_the_process))
 
 
 def test_the_html_folds_each_hint_into_the_one_before_and_escapes() -> None:
