@@ -59,7 +59,7 @@ class Summary:
         """Return the summary in two lines."""
         parts = [f"{self.graded} submissions graded"]
         parts += [f"{self.kept} of them before the interruption"] * bool(self.kept)
-        parts += [f"{self.broken} could not be read"] * bool(self.broken)
+        parts += [f"{self.broken} of them could not be read"] * bool(self.broken)
         return f"{', '.join(parts)}. Report: {self.out / 'index.html'}\nProtection: {self.protection}."
 
 
@@ -113,7 +113,9 @@ def workers(kit: Kit, ways: Ways) -> Iterator[tuple[Work, str]]:
         try:
             from mmaplab.grading.cluster import cluster, on_cluster, protection_of
         except ImportError as error:
-            raise CannotGrade(f"--cluster needs Dask ({error}): pip install 'mmaplab[cluster]'") from None
+            raise CannotGrade(
+                f"--cluster needs Dask ({error}): in the project's folder, pip install -e '.[cluster]'"
+            ) from None
         with cluster(ways.cluster, kit) as client:
             yield lambda items: on_cluster(client, items), protection_of(client)
         return
@@ -133,5 +135,5 @@ def load_assignments(solutions: Path) -> list[Assignment]:
     """Return the assignments whose masters are in a folder; raises CannotGrade."""
     masters = sorted(solutions.glob("*.ipynb"))
     if not masters:
-        raise CannotGrade(f"there are no masters in {solutions}: say where they are with --solutions")
+        raise CannotGrade(f"there are no masters in {solutions}: run this in the project's folder, or give --solutions")
     return [assignment_of(path.stem, path.read_text(encoding="utf-8")) for path in masters]

@@ -29,7 +29,10 @@ def run_release(args: argparse.Namespace) -> int:
     try:
         from mmaplab.grading.release import BadMaster, release
     except ImportError as error:
-        print(f"mmaplab release needs nbgrader ({error}): pip install 'mmaplab[instructor]'", file=sys.stderr)
+        print(
+            f"mmaplab release needs nbgrader ({error}): in the project's folder, pip install -e '.[instructor]'",
+            file=sys.stderr,
+        )
         return 2
     try:
         products = release(args.root)
@@ -52,7 +55,9 @@ def add_grade_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submissions", type=Path, help="a notebook, a folder of notebooks, or a zip of them")
     parser.add_argument("--out", type=Path, required=True, help="the folder for scores.json, scores.csv and the pages")
     parser.add_argument("--solutions", type=Path, default=Path("solutions"), help="the masters (default: ./solutions)")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="submissions graded at the same time")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="submissions graded at the same time (default: 1)"
+    )
     parser.add_argument(
         "--cluster", default="", metavar="ADDRESS", help="grade on the Dask cluster at tcp://HOST:PORT instead of here"
     )
@@ -63,7 +68,9 @@ def add_grade_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds that one test of an answer may take; a third of it as processor time (default: 30)",
     )
-    parser.add_argument("--memory", type=int, default=2048, metavar="MiB", help="address space of an answer's process")
+    parser.add_argument(
+        "--memory", type=int, default=2048, metavar="MiB", help="address space of an answer's process (default: 2048)"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="go on after an interruption: keep what is graded already"
     )
@@ -117,7 +124,10 @@ def run_gradebook(args: argparse.Namespace) -> int:
     try:
         from mmaplab.grading.gradebook import CannotImport, import_scores
     except ImportError as error:
-        print(f"mmaplab gradebook needs nbgrader ({error}): pip install 'mmaplab[instructor]'", file=sys.stderr)
+        print(
+            f"mmaplab gradebook needs nbgrader ({error}): in the project's folder, pip install -e '.[instructor]'",
+            file=sys.stderr,
+        )
         return 2
     try:
         imported = import_scores(args.out, args.course, args.solutions, args.student)

@@ -114,8 +114,9 @@ def chosen_results(
         else:
             key = (str(result["assignment"]), found.group(1))
             if key in chosen:
-                worse = min(chosen[key], result, key=points)
-                imported.left_out.append(f"{worse['name']}: {key[1]} has another submission with {points(result)}")
+                better, worse = sorted((chosen[key], result), key=points, reverse=True)
+                text = f"{key[1]} has another submission with {points(better)}, {better['name']}"
+                imported.left_out.append(f"{worse['name']}: {text}")
             chosen[key] = max(chosen.get(key, result), result, key=points)
     return chosen
 

@@ -159,8 +159,8 @@ MUTANTS = (
     Mutant(
         "a direct write leaves the page cache as it is",
         "direct",
-        "    invalidate_inode_pages2_range(inode, first, last)\n    try",
-        "    try",
+        "    invalidate_inode_pages2_range(inode, first, last)\n    at = pos",
+        "    at = pos",
     ),
     Mutant("mlock of a guard succeeds", "mlock", "    if error:\n", "    if False:\n"),
     Mutant("guards are not copied by fork", "fork", " and not parent.maybe_guard:\n", ":\n"),

@@ -13,7 +13,7 @@ from nbgrader.api import Gradebook
 
 from mmaplab.cli import main
 from mmaplab.grading.bulk import grade_all
-from mmaplab.grading.gradebook import CannotImport, import_scores, student_pattern
+from mmaplab.grading.gradebook import CannotImport, Imported, chosen_results, import_scores, student_pattern
 from mmaplab.grading.runner import Grader
 
 from .helpers import KEYS, MASTER, solutions, submission
@@ -151,6 +151,7 @@ def test_the_command_says_what_was_done(
         ("", "a b/x/05.ipynb", "a b"),
         ("", "anna.m.ipynb", "anna.m"),
         (r"^([^_]+)_", "meyeranna_12345_05.ipynb", "meyeranna"),
+        (r"([^/_]+)_[^/]*$", "handins/ada_01.ipynb", "ada"),
     ],
 )
 def test_a_students_name_is_found_in_the_path(pattern: str, name: str, student: str) -> None:
@@ -169,3 +170,17 @@ def test_what_cannot_be_taken_over_is_told(graded: Path, course: Path, masters: 
         import_scores(graded, course, masters, "a")
     with pytest.raises(CannotImport, match="no regular expression"):
         import_scores(graded, course, masters, "(")
+
+
+def test_of_several_submissions_the_best_counts_and_each_other_is_told_which_one() -> None:
+    def graded_with(name: str, points: int) -> dict[str, object]:
+        return {"name": f"class/{name}.ipynb", "assignment": NAME, "broken": "", "points": points}
+
+    imported = Imported("a database")
+    results = [graded_with("anna", 3), graded_with("bert", 28), graded_with("cleo", 2), graded_with("dora", 28)]
+    chosen = chosen_results(results, student_pattern(""), imported)
+    assert chosen == {(NAME, "class"): results[1]}
+    assert imported.left_out == [
+        f"class/{name}.ipynb: class has another submission with 28, class/bert.ipynb"
+        for name in ("anna", "cleo", "dora")
+    ]
