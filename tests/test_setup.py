@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import shutil
 import stat
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import tomllib
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -124,33 +125,89 @@ def test_binder_takes_the_conda_environment() -> None:
 HUB = (ROOT / "docs" / "jupyterhub.md").read_text(encoding="utf-8")
 
 
-def test_the_hub_gives_the_course_once_and_keeps_a_learners_work(tmp_path: Path) -> None:
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, Callable[[], None], list[str]]]:
+    """The hook of the recipe, with a learner's home, and what it warned of; the hub's own functions are stood in for.
+
+    As root the pages are really copied by an ordinary account, as on a hub.
+    """
     hook = re.search(r"```python\n(.+?)```", HUB, re.DOTALL)
     assert hook
-    text = re.sub(r"^   ", "", hook.group(1), flags=re.MULTILINE).replace("/srv/mmaplab", str(ROOT))
-    text = text.replace("from pwd import getpwnam", "")
-    asked: list[str] = []
-    owned: list[Path] = []
+    made: list[str] = []
+    warned: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="mmaplab-hub-") as name:
+        course, home = Path(name, "course"), Path(name, "home")
+        for part in ("notebooks", "exercises"):
+            (course / part).mkdir(parents=True)
+            for page in (ROOT / part).glob("*.ipynb"):
+                shutil.copyfile(page, course / part / page.name)
+        home.mkdir()
+        for path in [Path(name), *Path(name).rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        learner = (65534, 65534) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+        if os.geteuid() == 0:
+            os.chown(home, *learner)
+        else:  # an ordinary user may not become another one
+            start = subprocess.run
 
-    def getpwnam(name: str) -> SimpleNamespace:
-        asked.append(name)
-        return SimpleNamespace(pw_dir=str(tmp_path), pw_uid=1, pw_gid=1)
+            def run_as_oneself(*words: object, **how: object) -> object:
+                kept = {key: value for key, value in how.items() if key not in ("user", "group", "extra_groups")}
+                return start(*words, **kept)  # type: ignore[call-overload]
 
-    c = SimpleNamespace(Spawner=SimpleNamespace())
-    room: dict[str, object] = {"c": c, "getpwnam": getpwnam}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shutil, "chown", lambda path, *_: owned.append(Path(path)))
-        exec(text, room)
-        spawner = SimpleNamespace(user=SimpleNamespace(name="ada"))
-        c.Spawner.pre_spawn_hook(spawner)
-        chapter = tmp_path / "mmaplab" / "notebooks" / "01_a_file_as_memory.ipynb"
-        assert chapter.read_bytes() == (ROOT / "notebooks" / chapter.name).read_bytes()
-        chapter.write_text("mine", encoding="utf-8")
-        c.Spawner.pre_spawn_hook(spawner)
-    assert chapter.read_text(encoding="utf-8") == "mine"
-    assert set(asked) == {"jupyter-ada"} and chapter in owned
-    opened = c.Spawner.default_url.removeprefix("/lab/tree/")
-    assert (tmp_path / opened).is_file()
+            monkeypatch.setattr(subprocess, "run", run_as_oneself)
+
+        def getpwnam(name: str) -> SimpleNamespace:
+            assert name in made, "the account is made before it is looked up"
+            return SimpleNamespace(pw_dir=str(home), pw_uid=learner[0], pw_gid=learner[1])
+
+        monkeypatch.setattr(pwd, "getpwnam", getpwnam)
+        for module, function in {
+            "tljh": {},
+            "tljh.normalize": {"generate_system_username": lambda name: name[:32]},
+            "tljh.user": {"ensure_user": made.append},
+        }.items():
+            monkeypatch.setitem(sys.modules, module, SimpleNamespace(**function))  # type: ignore[arg-type]
+        c = SimpleNamespace(Spawner=SimpleNamespace())
+        text = re.sub(r"^   ", "", hook.group(1), flags=re.MULTILINE).replace("/srv/mmaplab", str(course))
+        exec(text, {"c": c})
+        assert (course / c.Spawner.default_url.removeprefix("/lab/tree/mmaplab/")).is_file()
+        log = SimpleNamespace(warning=lambda text, *rest: warned.append(text % rest))
+        spawner = SimpleNamespace(user=SimpleNamespace(name="ada"), log=log)
+        yield home, lambda: c.Spawner.pre_spawn_hook(spawner), warned
+
+
+def test_the_hub_gives_the_course_once_and_keeps_a_learners_work(
+    hub: tuple[Path, Callable[[], None], list[str]],
+) -> None:
+    home, log_in, warned = hub
+    log_in()
+    given = {str(path.relative_to(home / "mmaplab")) for path in home.rglob("*.ipynb")}
+    pages = [page for part in ("notebooks", "exercises") for page in (ROOT / part).glob("*.ipynb")]
+    assert given == {str(page.relative_to(ROOT)) for page in pages}
+    chapter = home / "mmaplab" / "notebooks" / "01_a_file_as_memory.ipynb"
+    assert chapter.read_bytes() == (ROOT / "notebooks" / chapter.name).read_bytes()
+    assert chapter.stat().st_uid == home.stat().st_uid, "a learner may save it"
+    chapter.write_text("mine", encoding="utf-8")
+    log_in()
+    assert chapter.read_text(encoding="utf-8") == "mine" and not warned
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs files of another account: only root can make them")
+def test_a_learners_links_lead_the_hub_nowhere(hub: tuple[Path, Callable[[], None], list[str]]) -> None:
+    home, log_in, warned = hub
+    pages = home / "mmaplab" / "notebooks"
+    pages.mkdir(parents=True)
+    secret = home.parent / "secret"
+    secret.write_text("of the administrator", encoding="utf-8")
+    secret.chmod(0o600)
+    (pages / "01_a_file_as_memory.ipynb").symlink_to(secret)
+    (pages / "02_the_address_space.ipynb").symlink_to(home.parent / "new")
+    for path in (home / "mmaplab", pages):
+        os.chown(path, 65534, 65534)
+    log_in()
+    assert secret.read_text(encoding="utf-8") == "of the administrator" and secret.stat().st_uid == 0
+    assert not (home.parent / "new").exists()
+    assert warned and "not all pages given to jupyter-ada" in warned[0]
 
 
 @pytest.fixture
