@@ -5,8 +5,8 @@
     python -m mmaplab.authoring glossary                      make notebooks/glossary.ipynb
     python -m mmaplab.authoring freeze                        write the installed versions to constraints.txt
 
-A cell tagged `widget` is stored without its output: a widget needs a running kernel, and a static twin stands beside
-it. A cell tagged `nbval-ignore-output` shows this machine; its output is stored and never compared.
+Of a widget only its static twin is stored (mmaplab/widgets/twin.py): the widget itself needs a running kernel. A cell
+tagged `nbval-ignore-output` shows this machine; its output is stored and never compared.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from mmaplab.claimrun import run_chapter
 from mmaplab.claimspage import STORED
 from mmaplab.course import chapters, claims, glossary
 from mmaplab.lab import here
+from mmaplab.widgets.twin import VIEW
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -68,10 +68,7 @@ def tidy(notebook: NotebookNode) -> None:
 
 
 def tidy_outputs(cell: NotebookNode) -> None:
-    """Join the streams of one code cell; leave nothing in a cell that shows a widget."""
-    if "widget" in cell.metadata.get("tags", []):
-        cell.outputs, cell.execution_count = [], None
-        return
+    """Join the streams of one code cell; of a widget leave its static twin."""
     outputs: list[NotebookNode] = []
     for output in cell.outputs:
         before = outputs[-1] if outputs else None
@@ -79,7 +76,7 @@ def tidy_outputs(cell: NotebookNode) -> None:
             before.text += output.text
             continue
         if "data" in output:
-            output.data.pop(WIDGET_VIEW, None)
+            output.data.pop(VIEW, None)
         outputs.append(output)
     cell.outputs = outputs
 

@@ -18,6 +18,7 @@ import ipywidgets
 from mmaplab.claimrun import Outcomes, claim_cells, run_chapter
 from mmaplab.course import Claim, chapters, claims
 from mmaplab.lab import RECORDED
+from mmaplab.widgets.twin import Twin, said
 
 STORED = RECORDED / "claims.json"
 HEADINGS = ("claim", "as it is often said", "verdict", "what is so", "simulated", "live")
@@ -66,7 +67,7 @@ def recorded_outcomes(stored: Path = STORED) -> tuple[Outcomes, str]:
     return kept.get("outcomes", {}), told
 
 
-class CheckClaims(ipywidgets.VBox):  # type: ignore[misc]
+class CheckClaims(Twin, ipywidgets.VBox):  # type: ignore[misc]
     """Buttons that run the claims of a chapter, or of all; the tables appear as they come."""
 
     def __init__(self) -> None:
@@ -80,6 +81,10 @@ class CheckClaims(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return "check_claims()"
+
+    def twin(self) -> str:
+        """Return what the button would do."""
+        return said("Run the cell for a button that runs the proofs of a chapter, or of all, on your machine.")
 
     def run(self) -> threading.Thread:
         """Start checking what is chosen, in the background; the thread ends with the last chapter."""

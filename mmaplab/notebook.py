@@ -78,7 +78,7 @@ from mmaplab.widgets.predict import compare, compare_pages, predict, predict_pag
 from mmaplab.widgets.progress import progress, progress_table
 from mmaplab.widgets.questions import ask
 from mmaplab.widgets.quiz import quiz, quiz_variant
-from mmaplab.widgets.workbench import workbench, workbench_twin
+from mmaplab.widgets.workbench import workbench
 
 __all__ = [
     "PAGE_SHIFT",
@@ -202,5 +202,4 @@ __all__ = [
     "what_changed",
     "window_question",
     "workbench",
-    "workbench_twin",
 ]

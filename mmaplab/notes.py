@@ -37,10 +37,15 @@ def shown_home() -> str:
     return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
+def none() -> Notes:
+    """Return notes in which nothing was done yet."""
+    return {kind: {} for kind in KINDS}
+
+
 def read() -> Notes:
     """Return all notes; empty where there are none. A broken file is kept as `notes.broken.json`."""
     path = home() / "notes.json"
-    empty: Notes = {kind: {} for kind in KINDS}
+    empty = none()
     try:
         notes = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -17,6 +17,7 @@ from mmaplab.fuzz.hunt import Totals, fuzz, program_text, programs
 from mmaplab.fuzz.live import live_pair
 from mmaplab.fuzz.pair import Pair
 from mmaplab.lab import NotAvailable, Value
+from mmaplab.widgets.twin import Twin, said
 
 STEPS = 40
 """Calls of each program."""
@@ -48,7 +49,7 @@ def told(totals: Totals, seed: int) -> dict[str, Value]:
     }
 
 
-class FuzzHere(ipywidgets.VBox):  # type: ignore[misc]
+class FuzzHere(Twin, ipywidgets.VBox):  # type: ignore[misc]
     """Start, Stop and a seed; `totals` holds what the programs so far came to."""
 
     def __init__(self, number: int, seed: int) -> None:
@@ -63,6 +64,10 @@ class FuzzHere(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"fuzz_here({self.number})"
+
+    def twin(self) -> str:
+        """Return what the button would do."""
+        return said(f"Run the cell for a button that runs {self.number} random programs on both kernels, here.")
 
     def run(self) -> threading.Thread:
         """Begin, in the background; the thread ends with the last program, the first difference, or Stop."""

@@ -46,7 +46,8 @@ def main(argv: list[str]) -> int:
     args, extra = parser.parse_known_args(argv)
     root = args.root.resolve()
     if find_spec("jupyterlab") is None:
-        print("mmaplab lab needs JupyterLab, which is not installed: pip install 'mmaplab[lab]'", file=sys.stderr)
+        told = "mmaplab lab needs JupyterLab, which is not installed: in the course's folder, pip install -e '.[lab]'"
+        print(told, file=sys.stderr)
         return 2
     if not (root / args.open).is_file():
         print(f"mmaplab lab: there is no {args.open} in {root}; start it in the course's folder", file=sys.stderr)

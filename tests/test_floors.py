@@ -142,7 +142,7 @@ TOWERS = {
             "views.rows views.strip views.writeback",
             "views.bill views.cache views.frames views.space views.tables views.timeline views.twinview",
             "views.layout",
-            "views.focus",
+            "views.focus views.pointed",
             "views.board",
             "views.lanes views.stores",
             "views.linked",
@@ -167,10 +167,10 @@ TOWERS = {
             "course",
         ),
         floors=(
-            "widgets",
-            "widgets.film widgets.live widgets.play widgets.running widgets.session",
-            "widgets.live_books widgets.workbench widgets.beliefs widgets.predict widgets.progress widgets.quiz"
-            " widgets.player",
+            "widgets widgets.twin",
+            "widgets.film widgets.play widgets.running widgets.session",
+            "widgets.live widgets.live_books widgets.workbench widgets.beliefs widgets.predict widgets.progress"
+            " widgets.quiz widgets.player",
             "widgets.questions",
         ),
         libraries=("anywidget", "ipywidgets", "traitlets", "IPython", "matplotlib", "numpy"),
@@ -178,13 +178,14 @@ TOWERS = {
     "grading": Tower(
         uses=("shared", "sim", "sim.trace", "real", "ledger", "programs", "fuzz", "views", "outcomes"),
         floors=(
-            "grading.plain grading.contracts",
+            "grading.plain grading.contracts grading.wording",
             "grading.questions grading.programs grading.state grading.watch grading.bugs_first"
             " grading.bugs_copies grading.bugs_edges grading.bugs_speed grading.bugs_store grading.bugs_ties"
             " grading.situations",
             "grading.families.draft grading.observe grading.bugs grading.pairs grading.package grading.shorten",
-            "grading.families.areas grading.families.faults grading.families.files grading.families.processes"
-            " grading.families.places grading.families.windows grading.cost grading.difference grading.serve",
+            "grading.families.areas grading.families.cuts grading.families.faults grading.families.files"
+            " grading.families.processes grading.families.places grading.families.windows grading.cost"
+            " grading.difference grading.serve",
             "grading.families grading.picture grading.ask grading.forker",
             "grading.asked",
             "grading.variant grading.whole",
@@ -244,7 +245,7 @@ TOWERS = {
             "notebooks",
         ),
         floors=(
-            "bench bench.measure",
+            "bench bench.measure bench.jupyterlab",
             "bench.plots bench.setting_up bench.chapters"
             " bench.simulator bench.footprint bench.starting bench.agreement bench.costs"
             " bench.grading bench.player bench.wrappers",
@@ -267,7 +268,7 @@ TOWERS = {
         libraries=("bs4", "griffe", "nbconvert", "nbformat", "playwright", "pygments"),
     ),
     "command": Tower(
-        uses=("shared", "fuzz", "real", "grading", "notebooks", "course", "bench"),
+        uses=("shared", "fuzz", "real", "widgets.twin", "grading", "notebooks", "course", "bench"),
         floors=(
             "start authoring",
             "cli",

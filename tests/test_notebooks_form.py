@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from mmaplab.course import chapters, claims
+from mmaplab.widgets.twin import MARK
 
 ROOT = Path(__file__).parent.parent
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -83,7 +84,7 @@ def tags(cell: Cell) -> list[str]:
 
 
 def is_widget(cell: Cell) -> bool:
-    """Does it show a widget, which is stored without output?"""
+    """Does it show a widget, of which only the static twin is stored?"""
     return "widget" in tags(cell)
 
 
@@ -133,7 +134,7 @@ def test_the_metadata_is_the_same_on_every_machine(path: Path) -> None:
 
 @all_of(CHAPTERS)
 def test_every_cell_of_a_chapter_ran_once_in_order(path: Path) -> None:
-    stored = {cell["id"]: cell["execution_count"] for cell in cells(path) if is_code(cell) and not is_widget(cell)}
+    stored = {cell["id"]: cell["execution_count"] for cell in cells(path) if is_code(cell)}
     unrun = [name for name, count in stored.items() if count is None]
     assert not unrun, f"cells that never ran: {', '.join(unrun)} (make notebooks)"
     assert list(stored.values()) == sorted(set(stored.values())), "run it again from a fresh kernel (make notebooks)"
@@ -145,11 +146,37 @@ def test_exercises_are_stored_without_output(path: Path) -> None:
 
 
 @all_of(ALL)
-def test_widgets_are_stored_without_output(path: Path) -> None:
-    for cell in filter(is_widget, cells(path)):
-        assert not cell["outputs"] and cell["execution_count"] is None, cell["id"]
+def test_of_a_widget_its_static_twin_is_stored(path: Path) -> None:
+    """A reader without a running kernel sees the twin; nothing is stored that needs one."""
+    widgets = [cell["id"] for cell in cells(path) if is_code(cell) and is_widget(cell)]
+    twins = [name for name, output in outputs(path) if f"class='{MARK}'" in shown(output, "text/html")]
+    if path.parent.name == "notebooks":  # exercises are stored without any output
+        assert twins == widgets, "the tag 'widget' stands at the cells that show one, and each shows a twin"
     views = [name for name, output in outputs(path) if any("widget" in kind for kind in output.get("data", {}))]
-    assert not views, f"cells that show a widget and lack the tag 'widget': {', '.join(views)}"
+    assert not views, f"stored with what only a running kernel shows: {', '.join(views)}"
+
+
+def names(code: str, context: type[ast.expr_context]) -> set[str]:
+    """Return the names that a cell's code stores or loads; an import stores."""
+    tree = list(ast.walk(ast.parse(code)))
+    found = {node.id for node in tree if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+    imports = [name for node in tree if isinstance(node, ast.Import | ast.ImportFrom) for name in node.names]
+    return found | ({name.asname or name.name for name in imports} if context is ast.Store else set())
+
+
+@all_of(CHAPTERS)
+def test_no_cell_needs_a_name_from_a_cell_that_shows_a_widget(path: Path) -> None:
+    """The claims are run without the widgets, and so is a chapter in a place where there are none."""
+    made: set[str] = set()
+    by_widgets: set[str] = set()
+    for cell in filter(is_code, cells(path)):
+        if is_widget(cell):
+            by_widgets |= names(text(cell), ast.Store) - made
+        else:
+            missing = names(text(cell), ast.Load) & by_widgets - names(text(cell), ast.Store)
+            assert not missing, f"{cell['id']}: {', '.join(sorted(missing))} was made in a cell tagged 'widget'"
+            made |= names(text(cell), ast.Store)
+            by_widgets -= made
 
 
 # ---------------------------------------------------------------- what is shown

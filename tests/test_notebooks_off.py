@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 CHAPTERS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-NOT_COMPARED = {"widget", "nbval-ignore-output"}
+NOT_COMPARED = {"nbval-ignore-output"}
 
 
 def shown(cell: NotebookNode) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ def seconds(path: Path) -> float:
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError
     except ImportError:
-        raise NotMeasurable("nbclient is missing: pip install 'mmaplab[test]'") from None
+        raise NotMeasurable("nbclient is missing: in the course's folder, pip install -e '.[test]'") from None
     book = nbformat.read(path, as_version=4)
     place = {"metadata": {"path": str(path.parent)}}
     quiet = ["--log-level=ERROR"]

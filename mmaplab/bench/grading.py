@@ -29,7 +29,7 @@ MASTER = Path("solutions") / "05_the_page_fault.ipynb"
 def measure(bench: Bench) -> Iterator[Row]:
     """Yield the rows; raises NotMeasurable without nbgrader or without the masters."""
     if find_spec("nbgrader") is None:
-        raise NotMeasurable("nbgrader is not installed: pip install 'mmaplab[instructor]'")
+        raise NotMeasurable("nbgrader is not installed: in the course's folder, pip install -e '.[instructor]'")
     if not MASTER.is_file():
         raise NotMeasurable(f"there is no {MASTER} here: run this in the project's folder")
     count, jobs = bench.size(16, 2), os.cpu_count() or 1

@@ -1,18 +1,18 @@
-"""The player and the workbench: how long a step takes in a browser, and how long a click takes in Python.
+"""The player and the workbench: how long a step takes in a browser, and how long a click takes until it is seen.
 
 The step is measured in a headless Chromium: the player's own module with a film of 200 steps; a key is pressed, and the
-script and the layout that follows are timed. What a click on a page of the workbench costs is measured without a
-browser: the call, the picture of the new state, the code; the way to the browser and back comes to it (the browser
-tests keep the whole, tests/browser/test_latency.py).
+script and the layout that follows are timed. A click in the workbench is measured twice: in Python alone (the call,
+the picture of the new state, the code), and in JupyterLab, from the button to the painted picture.
 """
 
 from __future__ import annotations
 
 import base64
-import os
-import shutil
+import json
+import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmaplab.bench.measure import Bench, Goal, NotMeasurable, Row
@@ -25,7 +25,11 @@ from mmaplab.widgets.workbench import workbench
 
 TITLE = "The player and the workbench"
 STEPS, PAGES = 200, 300
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ROUNDS = 12
+CLICKED = ("mmap", "0", "msync", "tick", "munmap")
+"""The buttons of the workbench that each round presses: map, touch page 0, write back, let time pass, unmap."""
+WORKBENCH = "from mmaplab.notebook import workbench\nboard = workbench()\nboard.count.value = board.pages.value\nboard"
+"""A workbench whose munmap takes the whole of a new area away, so that each round ends as it began."""
 
 OPEN = """async ([code, film, styles]) => {
   const begun = performance.now();
@@ -49,6 +53,23 @@ STEP_ALL = """() => {
   return took;
 }"""
 
+CLICK = """name => new Promise((done, failed) => {
+  const bench = document.querySelector(".mmaplab-workbench");
+  const button = [...bench.querySelectorAll("button")].find(each =>
+    each.textContent.trim() === name || each.textContent.trim().startsWith(name + " "));
+  const code = bench.querySelector("pre"), before = code.textContent;
+  const begun = performance.now();
+  const late = setTimeout(() => failed(new Error(`nothing has come of ${name}`)), 10000);
+  const look = () => {
+    const now = bench.querySelector("pre");
+    if (!now || now.textContent === before) return requestAnimationFrame(look);
+    clearTimeout(late);
+    requestAnimationFrame(() => done(performance.now() - begun));
+  };
+  button.click();
+  look();
+})"""
+
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Yield the rows; wall-clock time, as a person waits for it."""
@@ -60,6 +81,8 @@ def measure(bench: Bench) -> Iterator[Row]:
     opened, stepped = in_a_browser(bench, data)
     yield bench.row(f"{name}: opens in the browser", opened, "ms", goal=Goal.at_most(1000))
     yield bench.row("a step of it, 95th percentile", stepped, "ms", goal=Goal.at_most(16))
+    name = "a click that makes a call, in JupyterLab, until it is seen, 95th percentile"
+    yield bench.row(name, clicks_in_jupyterlab(bench), "ms", goal=Goal.at_most(100))
 
 
 def long_story() -> list[Step]:
@@ -95,14 +118,9 @@ def in_a_browser(bench: Bench, data: str) -> tuple[list[float], list[float]]:
 
     Raises NotMeasurable where there is no Chromium, or no Playwright to drive it.
     """
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise NotMeasurable("Playwright is missing: pip install 'mmaplab[test]'") from None
-    named = os.environ.get("CHROMIUM")
-    chromium = next(filter(None, (shutil.which(name) for name in ([named] if named else BROWSERS))), None)
-    if chromium is None:
-        raise NotMeasurable("there is no Chromium: install it, or set CHROMIUM to its path")
+    chromium = browser_here()
+    from playwright.sync_api import sync_playwright
+
     code = base64.b64encode((Path(player.__file__).with_suffix(".js")).read_bytes()).decode()
     opened, stepped = [], []
     with sync_playwright() as driver:
@@ -114,6 +132,49 @@ def in_a_browser(bench: Bench, data: str) -> tuple[list[float], list[float]]:
             page.close()
         browser.close()
     return opened, stepped
+
+
+def browser_here() -> str:
+    """Return the path of Chromium. Raises NotMeasurable where there is none, or no Playwright to drive it."""
+    if find_spec("playwright") is None:
+        raise NotMeasurable("Playwright is missing: in the course's folder, pip install -e '.[test]'")
+    from mmaplab.bench.jupyterlab import find_chromium
+
+    chromium = find_chromium()
+    if chromium is None:
+        raise NotMeasurable("there is no Chromium: install it, or set CHROMIUM to its path")
+    return chromium
+
+
+def clicks_in_jupyterlab(bench: Bench) -> list[float]:
+    """Return for each run the 95th percentile of the milliseconds from a click to the painted answer.
+
+    The answer is there when the workbench's code has a new line and the next frame was drawn. Raises NotMeasurable
+    as `in_a_browser` does.
+    """
+    chromium = browser_here()
+    from mmaplab.bench.jupyterlab import Lab
+
+    found = []
+    with tempfile.TemporaryDirectory(prefix="mmaplab-clicks-") as name:
+        root = Path(name)
+        (root / "bench.ipynb").write_text(json.dumps(one_cell(WORKBENCH)), encoding="utf-8")
+        with Lab(root, chromium, root / "jupyterlab.log", "bench.ipynb") as lab:
+            view = lab.open("bench.ipynb")
+            view.run_all()
+            for _ in range(bench.size(bench.repeats, 2)):
+                took = [float(view.page.evaluate(CLICK, each)) for _ in range(ROUNDS) for each in CLICKED]
+                found.append(percentile(took, 95))
+            view.close()
+    return found
+
+
+def one_cell(source: str) -> dict[str, object]:
+    """Return a notebook of one code cell."""
+    cell: dict[str, object] = {"cell_type": "code", "id": "one", "source": source}
+    cell |= {"metadata": {}, "outputs": [], "execution_count": None}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
 def percentile(numbers: list[float], part: int) -> float:

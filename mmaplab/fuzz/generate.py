@@ -93,7 +93,8 @@ def write_mmap(w: Writer) -> None:
         return
     flags |= rng.choice([Map.MAP_FIXED] * 14 + [Map.MAP_FIXED_NOREPLACE, 0])
     place = w.place() if w.chance(0.6) else Name("arena", rng.randrange(profile.arena_pages) * PAGE_SIZE)
-    if isinstance(place, int) and place < LOWEST < place + length <= TASK_SIZE:
+    low = place < LOWEST if isinstance(place, int) else place.name == "heap"  # of a Python that is linked low
+    if low and LOWEST < (place if isinstance(place, int) else 0) + length <= TASK_SIZE:
         length = PAGE_SIZE  # a live process refuses a range that holds its worker
     w.remember(place, length)
     w.add("mmap", place, length, prot, flags, fd, offset)

@@ -1,6 +1,6 @@
 """The same units of work on a Dask cluster: `mmaplab grade ... --cluster tcp://scheduler:8786`.
 
-    pip install 'mmaplab[cluster]'                              on every machine, the same version of mmaplab
+    pip install '.[cluster]'                                    in the course's folder, on every machine, all alike
     dask scheduler                                              on one machine
     dask worker tcp://scheduler:8786 --nworkers 4 --nthreads 1  on each of the others
 

@@ -58,6 +58,7 @@ CONTRACTS: dict[str, Contract] = {
     "copy_page_range": Contract(("child", "parent"), *NOTHING),
     "zap_page_range": Contract(("vma", "start", "end"), *NOTHING),
     "do_writepages": Contract(("mapping", "first", "last", "why"), *NOTHING),
+    "truncate_pagecache": Contract(("inode", "length"), *NOTHING),
     "do_msync": Contract(("task", "addr", "length", "flags"), *NOTHING),
 }
 """The contract of each slot."""

@@ -26,6 +26,7 @@ from mmaplab.grading.judge import judge
 from mmaplab.grading.plain import Plain
 from mmaplab.grading.questions import PUBLIC, Question, Test, chapter_of, public_question
 from mmaplab.grading.variant import Variant, variant_of
+from mmaplab.grading.wording import as_html
 from mmaplab.interface import Process, Program
 from mmaplab.lab import NotAvailable
 from mmaplab.program import Log, record
@@ -72,9 +73,9 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         rows = "".join(_finding_html(finding) for finding in self.findings)
-        reread = f"<p>Reread: <b>{html.escape(self.section)}</b></p>" if self.section else ""
+        reread = f"<p>Reread: <b>{as_html(self.section)}</b></p>" if self.section else ""
         return (
-            f"<div><p><b>{html.escape(self.title)}</b>: {html.escape(self.summary)}</p>"
+            f"<div><p><b>{as_html(self.title)}</b>: {as_html(self.summary)}</p>"
             f"{rows}{_hints_html(self.hints)}{reread}</div>"
         )
 
@@ -83,7 +84,7 @@ def _finding_html(finding: Finding) -> str:
     mark = "✓ passed" if finding.passed else "✗ lost"
     shown = f"<pre>{html.escape(chr(10).join(finding.lines))}</pre>" if finding.lines else ""
     picture = finding.picture._repr_html_() if finding.picture is not None else ""
-    return f"<p>{mark} · {html.escape(finding.test.label)}: {html.escape(finding.message)}</p>{shown}{picture}"
+    return f"<p>{mark} · {as_html(finding.test.label)}: {as_html(finding.message)}</p>{shown}{picture}"
 
 
 def _hints_html(hints: Sequence[str]) -> str:
@@ -92,7 +93,7 @@ def _hints_html(hints: Sequence[str]) -> str:
     for number in range(len(hints), 0, -1):
         inner = (
             f"<details><summary>Hint {number} of {len(hints)}</summary>"
-            f"<p>{html.escape(hints[number - 1])}</p>{inner}</details>"
+            f"<p>{as_html(hints[number - 1])}</p>{inner}</details>"
         )
     return inner
 

@@ -85,12 +85,16 @@ class Question:
             raise ValueError(f"the question {data.get('key')!r} has no {error}") from None
 
     def with_hidden(self, hidden: Sequence[Mapping[str, Plain]]) -> Question:
-        """Return the whole question, as the master has it; raises ValueError where counts or points do not add up."""
+        """Return the whole question, as the master has it; raises ValueError where its numbers or labels are wrong."""
         tests = self.tests + tuple(Test.of(test, hidden=True) for test in hidden)
         if len(hidden) != self.hidden:
             raise ValueError(f"{self.key}: {len(hidden)} hidden tests, but its metadata says {self.hidden}")
         if sum(test.points for test in tests) != self.points:
             raise ValueError(f"{self.key}: the tests give {sum(t.points for t in tests)} points, not {self.points}")
+        labels = [test.label for test in tests]
+        twice = next((label for label in labels if labels.count(label) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{self.key}: two tests have the label {twice!r}, and nobody could tell them apart")
         return replace(self, tests=tests)
 
 

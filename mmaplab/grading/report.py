@@ -1,7 +1,7 @@
 """What grading leaves in its folder, all of it made from the results.
 
     scores.json, scores.csv     everything, and a line for each submission
-    index.html, pages/          a list of the submissions, and a page for each
+    index.html, pages/          the submissions, and the questions by how much was missed; a page for each submission
     junit/, gradescope/         a file for each submission, for other programs (formats.py)
 
 Pages are single HTML files that refer to nothing else. They hold messages; of hidden tests only their labels.
@@ -17,9 +17,11 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 
 from mmaplab.grading.formats import dicts, gradescope, junit, label, texts
 from mmaplab.grading.plain import Plain
+from mmaplab.grading.wording import as_html
 
 Result = dict[str, Plain]
 
@@ -75,29 +77,29 @@ def page(result: Result, protection: str) -> str:
     else:
         parts.append(f"<p><b>{result['points']} of {result['max']} points</b> · {_text(result['assignment'])}</p>")
     parts += [f"<p class='note'>{_text(note)}</p>" for note in texts(result["notes"])]
-    parts += [question_html(question) for question in dicts(result["questions"])]
+    parts += [question_html(question, str(result["assignment"])) for question in dicts(result["questions"])]
     parts.append(f"<p class='note'>How the answers were run: {_text(protection)}.</p>")
     return document(str(result["name"]), "\n".join(parts))
 
 
-def question_html(question: Result) -> str:
-    """Return one question with its tests."""
-    parts = [f"<h2>{_text(question['title'])} · {question['points']} of {question['max']}</h2>"]
-    parts += [f"<p class='note'>{_text(note)}</p>" for note in texts(question["notes"])]
+def question_html(question: Result, assignment: str) -> str:
+    """Return one question of an assignment with its tests."""
+    parts = [f"<h2>{as_html(str(question['title']))} · {question['points']} of {question['max']}</h2>"]
+    parts += [f"<p class='note'>{as_html(note)}</p>" for note in texts(question["notes"])]
     for test in dicts(question["tests"]):
         kind = "passed" if test["passed"] else "lost"
         mark = "✓" if test["passed"] else "✗"
-        text = f"{mark} {_text(label(test))}, {test['points']} of {test['max']}: {_text(test['message'])}"
+        text = f"{mark} {as_html(label(test))}, {test['points']} of {test['max']}: {as_html(str(test['message']))}"
         parts.append(f"<p class='{kind}'>{text}</p>")
         if test["lines"]:
             parts.append(f"<pre>{_text(chr(10).join(texts(test['lines'])))}</pre>")
     if question["points"] != question["max"]:
-        parts.append(f"<p>Reread: {_text(question['section'])}</p>")
+        parts.append(f"<p>Reread: {as_html(str(question['section']))} (chapter {_text(assignment)})</p>")
     return "\n".join(parts)
 
 
 def index(results: Sequence[Result], protection: str) -> str:
-    """Return the page that lists all submissions."""
+    """Return the page that lists all submissions, and then the questions."""
     rows = []
     for result in results:
         link = f"pages/{file_name(result)}.html"
@@ -109,7 +111,28 @@ def index(results: Sequence[Result], protection: str) -> str:
         )
     head = "<tr><th>submission</th><th class='number'>points</th><th class='number'>of</th><th>remarks</th></tr>"
     note = f"<p class='note'>How the answers were run: {_text(protection)}.</p>"
-    return document("Scores", f"<h1>Scores</h1><table>{head}{''.join(rows)}</table>{note}")
+    return document("Scores", f"<h1>Scores</h1><table>{head}{''.join(rows)}</table>{missed_html(results)}{note}")
+
+
+def missed_html(results: Sequence[Result]) -> str:
+    """Return the questions as a table: the smallest share of points reached stands first."""
+    asked: dict[tuple[str, str, str, int], list[float]] = {}
+    for result in results:
+        for question in dicts(result["questions"]):
+            name = (str(result["assignment"]), str(question["title"]), str(question["key"]), int(str(question["max"])))
+            asked.setdefault(name, []).append(float(str(question["points"])))
+    rows = []
+    by_share = sorted(asked.items(), key=lambda one: mean(one[1]) / (one[0][3] or 1))
+    for (assignment, title, _key, most), points in by_share:
+        rows.append(
+            f"<tr><td>{_text(title)}</td><td>{_text(assignment)}</td><td class='number'>{mean(points):.1f}</td>"
+            f"<td class='number'>{most}</td><td class='number'>{len(points)}</td></tr>"
+        )
+    if not rows:
+        return ""
+    heads = ("mean points", "of", "submissions")
+    head = "<tr><th>question</th><th>assignment</th>" + "".join(f"<th class='number'>{name}</th>" for name in heads)
+    return f"<h2>What was missed most</h2><table>{head}</tr>{''.join(rows)}</table>"
 
 
 def document(title: str, body: str) -> str:

@@ -84,13 +84,14 @@ def is_said(name: str) -> bool:
 def bet(source: str) -> str:
     """Return a prediction's cell as a card in HTML; '' for other widgets, and where the question is not written out."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "predict":
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("predict", "predict_pages"):
             try:
                 question, *choices = [ast.literal_eval(argument) for argument in node.args]
             except ValueError:
                 return ""
             items = "".join(f"<li>{html.escape(str(choice))}</li>" for choice in choices)
-            return f"<div class='bet'><b>Your bet:</b> {html.escape(str(question))}<ol>{items}</ol></div>"
+            offered = f"<ol>{items}</ol>" if items else ""
+            return f"<div class='bet'><b>Your bet:</b> {html.escape(str(question))}{offered}</div>"
     return ""
 
 

@@ -1,6 +1,6 @@
 """The pages of the site: a stored notebook, or a text of ours, as the body of a page that needs nothing from outside.
 
-Widgets need a running kernel, so a cell that shows one says so here; the still picture beside it stays. The
+Widgets need a running kernel, so a cell that shows one says so here, under the static twin that is stored of it. The
 instructor's notes, which stand in the cells' metadata, reach no page.
 """
 
@@ -52,11 +52,11 @@ def of_notebook(source: Path, path: str, group: str) -> Page:
 
 
 def prepare(cell: NotebookNode) -> None:
-    """Say of a widget's cell, in place, that it shows a widget; leave out what only an instructor reads."""
+    """Say under a widget's static twin, in place, that it is one; leave out what only an instructor reads."""
     cell.metadata.pop("mmaplab", None)
     if cell.cell_type == "code" and "widget" in cell.metadata.get("tags", []):
         note = nbformat.v4.new_output("display_data", data={"text/html": WIDGET, "text/plain": "a widget"})
-        cell.outputs = [note]
+        cell.outputs.append(note)
 
 
 def of_markdown(text: str, path: str, group: str) -> Page:

@@ -84,7 +84,7 @@ def photograph() -> tuple[bytes, str]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise NotShowable("Playwright is missing: pip install 'mmaplab[test]'") from None
+        raise NotShowable("Playwright is missing: in the course's folder, pip install -e '.[test]'") from None
     named = os.environ.get("CHROMIUM")
     chromium = next(filter(None, (shutil.which(name) for name in ([named] if named else BROWSERS))), None)
     if chromium is None:

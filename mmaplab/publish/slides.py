@@ -57,7 +57,7 @@ def copy_reveal(folder: Path) -> None:
     """Put reveal.js and the course's own style beside the slides."""
     found = find_spec("sphinx_revealjs")
     if found is None or found.origin is None:
-        raise NoReveal("the slides need reveal.js: pip install 'mmaplab[docs]'")
+        raise NoReveal("the slides need reveal.js: in the course's folder, pip install -e '.[docs]'")
     folder.mkdir(parents=True, exist_ok=True)
     for source, name in REVEAL.items():
         shutil.copyfile(Path(found.origin).parent / "_static" / "revealjs" / source, folder / name)

@@ -34,6 +34,7 @@ from mmaplab.sim.process import Process, TaskCalls
 from mmaplab.sim.rlimit import default_limits
 from mmaplab.sim.slots import Function, Slots
 from mmaplab.sim.trace import Trace
+from mmaplab.sim.truncate import truncate_pagecache
 
 REFERENCE = Slots(
     find_vma=vma.find_vma,
@@ -47,6 +48,7 @@ REFERENCE = Slots(
     copy_page_range=fork.copy_page_range,
     zap_page_range=mm.zap_page_range,
     do_writepages=writeback.do_writepages,
+    truncate_pagecache=truncate_pagecache,
     do_msync=msync.do_msync,
 )
 """The kernel's own functions, for each slot."""

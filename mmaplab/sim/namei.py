@@ -90,7 +90,7 @@ def do_open(files: Files, task: TaskStruct, path: str, flags: int) -> int:
     elif flags & Open.O_CREAT and flags & Open.O_EXCL:
         raise OSError(errno.EEXIST, f"the file {path!r} exists")
     elif flags & Open.O_TRUNC:
-        do_truncate(inode, 0, files.machine.now)
+        do_truncate(inode, 0, files.machine.now, files.machine.slots.truncate_pagecache)
     flags &= ~(Open.O_CREAT | Open.O_EXCL | Open.O_NOCTTY | Open.O_TRUNC)  # no longer needed: not kept in f_flags
     return task.files.fd_install(files.new_file(inode, flags))
 

@@ -189,7 +189,7 @@ def do_ftruncate(task: TaskStruct, machine: Machine, file: File, length: int) ->
     limit = task.rlimits[Rlimit.RLIMIT_FSIZE]
     if length > inode.i_size and length > min(limit, inode.i_sb.s_maxbytes):
         raise OSError(errno.EFBIG, f"{length} bytes are more than the largest file, or more than RLIMIT_FSIZE")
-    do_truncate(inode, length, machine.now)
+    do_truncate(inode, length, machine.now, machine.slots.truncate_pagecache)
 
 
 def do_fsync(machine: Machine, file: File) -> None:

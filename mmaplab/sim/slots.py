@@ -43,5 +43,7 @@ class Slots:
     """(vma, start, end) -> None: take the entries of a range away."""
     do_writepages: Function
     """(mapping, first, last, why) -> None: write the dirty folios of a range to the disk."""
+    truncate_pagecache: Function
+    """(inode, length) -> None: take what lies behind the file's new end out of page tables and page cache."""
     do_msync: Function
     """(task, addr, length, flags) -> None: the msync system call; raises OSError."""

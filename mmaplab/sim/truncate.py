@@ -24,12 +24,13 @@ from mmaplab.sim.pagecache import (
 )
 from mmaplab.sim.readpage import fill
 from mmaplab.sim.rmap import try_to_unmap, unmap_mapping_range
+from mmaplab.sim.slots import Function
 
 
-def do_truncate(inode: Inode, length: int, now: float) -> None:
+def do_truncate(inode: Inode, length: int, now: float, take_away: Function) -> None:
     """Set a file's size: pages beyond it leave every process and the cache, the last one's tail becomes zero.
 
-    Linux: do_truncate, truncate_setsize; ext4_setattr, shmem_setattr.
+    `take_away` is the slot truncate_pagecache. Linux: do_truncate, truncate_setsize; ext4_setattr, shmem_setattr.
     """
     old = inode.i_size
     if inode.i_sb.on_disk and length > old:
@@ -39,20 +40,19 @@ def do_truncate(inode: Inode, length: int, now: float) -> None:
         if inode.i_sb.on_disk:
             inode.i_sb.disk.set_size(inode.ino, length)
     if length <= old or inode.i_sb.on_disk:  # ext4 does it where the file grows, too
-        truncate_pagecache(inode, length, now)
-    if inode.i_sb.on_disk and length <= old:
-        ext4_truncate(inode, length, now)
+        take_away(inode, length)
+    if length <= old:
+        cut = ext4_truncate if inode.i_sb.on_disk else shmem_truncate
+        cut(inode, length, now)
 
 
-def truncate_pagecache(inode: Inode, length: int, now: float) -> None:
+def truncate_pagecache(inode: Inode, length: int) -> None:
     """Take everything beyond `length` out of page tables and page cache. Linux: truncate_pagecache, mm/truncate.c."""
     first = (length + PAGE_SIZE - 1) >> PAGE_SHIFT
     unmap_mapping_range(inode.i_mapping, first)
     for folio in inode.i_mapping.folios(length >> PAGE_SHIFT):
         if folio.index >= first or len(folio.pages) > 1:
             truncate_folio(inode, folio, first, length >> PAGE_SHIFT)
-    if not inode.i_sb.on_disk:
-        _shmem_zero_partial(inode, length, now)
 
 
 def truncate_folio(inode: Inode, folio: Folio, first: int, at: int) -> None:
@@ -109,7 +109,7 @@ def _carve(folio: Folio, index: int, npages: int) -> None:
         folio.mapping.i_pages[i] = part
 
 
-def _shmem_zero_partial(inode: Inode, length: int, now: float) -> None:
+def shmem_truncate(inode: Inode, length: int, now: float) -> None:
     """Clear the tail of a tmpfs file's last page, where it is cached. Linux: shmem_undo_range."""
     tail = length % PAGE_SIZE
     folio = inode.i_mapping.i_pages.get(length >> PAGE_SHIFT)

@@ -16,6 +16,7 @@ import ipywidgets
 from mmaplab import notes
 from mmaplab.course import Misconception, claims, misconceptions
 from mmaplab.views import theme
+from mmaplab.widgets import twin
 
 ROUNDS = ("before", "after")
 CHOICES = ("agree", "disagree", "not sure")
@@ -63,7 +64,7 @@ def what_changed() -> Changed:
     return Changed()
 
 
-class Beliefs(ipywidgets.VBox):  # type: ignore[misc]
+class Beliefs(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
     """One round of questions; after the second one, the table."""
 
     def __init__(self, which: str) -> None:
@@ -75,6 +76,10 @@ class Beliefs(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"beliefs({self.which!r})"
+
+    def twin(self) -> str:
+        """Return the beliefs; what is so is not said."""
+        return twin.asked("Do you agree?", (m.says for m in _all()), "Run the cell to say so, belief by belief.")
 
     def _line(self, m: Misconception) -> ipywidgets.Widget:
         """Return one belief with its three buttons, marked as answered before."""

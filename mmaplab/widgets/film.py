@@ -3,6 +3,7 @@
     parts    ["<rect .../>", ...]                       every different piece of picture, once
     objects  [("object", "va:1:f12:0:3"), ...]          every thing that is drawn, in drawing order
     steps    [{"say": "...", "set": [object, part, ...]}, ...]    what changes from step to step; part -1: not there
+    targets  ["area:1:7fff...", "col:f12:0", ...]    what a reader can point at; words, tell: its sentence, as above
 
 Because an object keeps its name and its place, a step is the few objects that look different. About 1 kB a step.
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from mmaplab.views.board import LAYERS
 from mmaplab.views.layout import Layout, layout
 from mmaplab.views.linked import board, span_name, totals
+from mmaplab.views.pointed import pointed
 from mmaplab.views.steps import Step
 from mmaplab.views.theme import DARK, LIGHT, WIDTH, css
 
@@ -44,31 +46,47 @@ def film(steps: list[Step]) -> Film:
                 for name, svg in drawn.parts[layer].items()
             }
         )
+    told = [pointed(step, plan) for step in steps]
+    targets = {target: number for number, target in enumerate(_areas_first(told))}
+    words = {said: number for number, said in enumerate(dict.fromkeys(said for each in told for said in each.values()))}
+    tellings = [{targets[target]: words[sentence] for target, sentence in each.items()} for each in told]
     data = {
         "width": WIDTH,
         "height": height,
         "layers": LAYERS,
         "parts": list(parts),
         "objects": [[LAYERS.index(layer), name] for layer, name in objects],
+        "targets": list(targets),
+        "words": list(words),
         "steps": [
-            _step(step, plan.note, frame, before)
-            for step, frame, before in zip(steps, frames, [{}, *frames], strict=False)
+            _step(step, plan.note) | {"set": set_, "tell": tell}
+            for step, set_, tell in zip(steps, _changes(frames), _changes(tellings), strict=True)
         ],
     }
     return Film(steps, plan, json.dumps(data, separators=(",", ":")))
 
 
-def _step(step: Step, note: str, frame: dict[int, int], before: dict[int, int]) -> dict[str, object]:
-    changes: list[int] = []
-    for thing in sorted(frame.keys() | before.keys()):
-        if frame.get(thing, -1) != before.get(thing, -1):
-            changes += [thing, frame.get(thing, -1)]
+def _areas_first(told: list[dict[str, str]]) -> list[str]:
+    """Return every target once, in the order in which the keys reach them, whichever step shows it first."""
+    targets = dict.fromkeys(target for each in told for target in each)
+    return sorted(targets, key=lambda target: target.startswith("col:"))
+
+
+def _changes(states: list[dict[int, int]]) -> list[list[int]]:
+    """Return what changes from state to state, as thing, value, thing, value, ...; value -1: not there."""
+    found = []
+    for state, before in zip(states, [{}, *states], strict=False):
+        things = [thing for thing in sorted(state.keys() | before.keys()) if state.get(thing) != before.get(thing)]
+        found.append([number for thing in things for number in (thing, state.get(thing, -1))])
+    return found
+
+
+def _step(step: Step, note: str) -> dict[str, object]:
     return {
         "say": step.sentence,
         "in": step.context,
         "sum": f"so far in this {span_name(step)}: {totals(step)}" + (f" · {note.rstrip('.')}" if note else ""),
         "kinds": step.kinds,
-        "set": changes,
     }
 
 

@@ -20,6 +20,8 @@ from mmaplab.pte import pte_pfn, pte_present, pte_text
 from mmaplab.sim import Kernel
 from mmaplab.sim import process as sim
 from mmaplab.views import theme
+from mmaplab.views.space import space
+from mmaplab.widgets import twin
 
 Setup = Callable[[], tuple[Kernel, sim.Process]]
 Goal = Callable[[Kernel, sim.Process], bool]
@@ -29,7 +31,7 @@ MOST_PAGES = 64
 """Pages of an area that are drawn as buttons."""
 
 
-class Play(ipywidgets.VBox):  # type: ignore[misc]
+class Play(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
     """Buttons for pages, a log of the calls that were made, and a goal."""
 
     def __init__(self, setup: Setup, task: str, goal: Goal, calls: int, actions: Sequence[Action]) -> None:
@@ -48,6 +50,13 @@ class Play(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"play({self.task!r})"
+
+    def twin(self) -> str:
+        """Return the task, and a picture of the state that it begins with."""
+        kernel, process = self.setup()
+        calls = ", ".join(["a load or a store by a click on a page", *(button.description for button in self.extra)])
+        note = f"This is the beginning. At most {self.calls} calls: {calls}. Run the cell to make them."
+        return f"<p><b>Task.</b> {html.escape(self.task)}</p>" + twin.shown(space(kernel, process.pid), note)
 
     def reset(self) -> None:
         """Begin anew, with a fresh kernel."""

@@ -20,11 +20,12 @@ const CHROME = `
 .mmaplab svg{width:100%;height:auto;display:block}
 .mmaplab svg .zigzag,.mmaplab svg .shaft,.mmaplab svg .head,.mmaplab svg .now,.mmaplab svg text{pointer-events:none}
 .mmaplab svg [data-area]>text{pointer-events:auto}
-.mmaplab svg .lit>:is(.o,.ol,.none,.absent,.bracket){stroke:#CC79A7;stroke-width:3.5;stroke-dasharray:none}
+.mmaplab svg.mmaplab-film .lit.lit>:is(.o,.ol,.none,.absent,.bracket){stroke:#CC79A7;stroke-width:3.5;stroke-dasharray:none}
+.mmaplab .told{font-size:13px;min-height:2.8em;margin-top:4px;overflow-wrap:anywhere}
 .mmaplab .keys{color:var(--soft);font-size:12px}
 .mmaplab.presenting{position:fixed;inset:0;z-index:2147483000;max-width:none;border:0;border-radius:0;overflow:auto;padding:2vh 4vw;font-size:24px}
 .mmaplab.presenting .say{font-size:38px;line-height:1.25}
-.mmaplab.presenting :is(.in,.sum,.count,button,.keys){font-size:22px}
+.mmaplab.presenting :is(.in,.sum,.told,.count,button,.keys){font-size:22px}
 .mmaplab.presenting button{min-width:56px;min-height:52px}
 .mmaplab.presenting svg{max-height:62vh}
 .mmaplab .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
@@ -57,14 +58,16 @@ class Screen {
     this.nodes = film.objects.map(([layer]) => this.layers[layer].appendChild(document.createElementNS(SVG, "g")));
     this.shown = new Int32Array(film.objects.length).fill(-1);
     this.wanted = new Int32Array(film.objects.length).fill(-1);
+    this.telling = new Map();
     this.at = -1;
   }
   goto(k) {
     const { steps, parts } = this.film;
-    if (k < this.at) { this.wanted.fill(-1); this.at = -1; }
+    if (k < this.at) { this.wanted.fill(-1); this.telling.clear(); this.at = -1; }
     while (this.at < k) {
-      const changes = steps[++this.at].set;
-      for (let i = 0; i < changes.length; i += 2) this.wanted[changes[i]] = changes[i + 1];
+      const { set, tell } = steps[++this.at];
+      for (let i = 0; i < set.length; i += 2) this.wanted[set[i]] = set[i + 1];
+      for (let i = 0; i < tell.length; i += 2) this.telling.set(this.film.targets[tell[i]], tell[i + 1]);
     }
     for (let i = 0; i < this.wanted.length; i++) {
       if (this.wanted[i] === this.shown[i]) continue;
@@ -72,22 +75,42 @@ class Screen {
       this.shown[i] = this.wanted[i];
     }
   }
+  tell(target) { return this.film.words[this.telling.get(target) ?? -1] ?? ""; }
 }
 
 // Point at an object: everything in its column (area page, entry, cached page, block) is lit; at an area: all of it.
-function linkHover(svg) {
-  const light = (event) => {
+// `told(sentence)` gets what lies there, empty for nothing. `next(by)` points at the next target, for the keys.
+class Pointer {
+  constructor(screen, told) {
+    this.screen = screen;
+    this.told = told;
+    this.target = "";
+    screen.svg.addEventListener("pointerover", (event) => {
+      const here = event.target.closest("[data-col],[data-area]");
+      this.point(!here ? "" : here.dataset.col ? `col:${here.dataset.col}` : `area:${here.dataset.area}`);
+    });
+    screen.svg.addEventListener("pointerleave", () => this.point(""));
+  }
+  point(target, aloud = false) {
+    this.target = target;
+    this.light();
+    this.told(this.screen.tell(target), aloud);
+  }
+  next(by) {
+    const there = this.screen.film.targets.filter((target) => this.screen.tell(target));
+    if (!there.length) return;
+    const at = there.indexOf(this.target);
+    this.point(there[(at < 0 ? (by > 0 ? 0 : there.length - 1) : at + by + there.length) % there.length], true);
+  }
+  light() {
+    const { svg } = this.screen;
     svg.querySelectorAll(".lit").forEach((node) => node.classList.remove("lit"));
-    const here = event.type === "pointerleave" ? null : event.target.closest("[data-col],[data-area]");
-    if (!here) return;
-    const { col, area } = here.dataset;
-    const which = col ? `[data-col="${CSS.escape(col)}"]` : `[data-area="${CSS.escape(area)}"]`;
+    if (!this.target) return;
+    const cut = this.target.indexOf(":"), kind = this.target.slice(0, cut), name = this.target.slice(cut + 1);
     const cols = new Set();
-    svg.querySelectorAll(which).forEach((node) => { node.classList.add("lit"); if (node.dataset.col) cols.add(node.dataset.col); });
-    if (!col) cols.forEach((c) => svg.querySelectorAll(`[data-col="${CSS.escape(c)}"]`).forEach((node) => node.classList.add("lit")));
-  };
-  svg.addEventListener("pointerover", light);
-  svg.addEventListener("pointerleave", light);
+    svg.querySelectorAll(`[data-${kind}="${CSS.escape(name)}"]`).forEach((node) => { node.classList.add("lit"); if (node.dataset.col) cols.add(node.dataset.col); });
+    if (kind === "area") cols.forEach((c) => svg.querySelectorAll(`[data-col="${CSS.escape(c)}"]`).forEach((node) => node.classList.add("lit")));
+  }
 }
 
 function button(bar, label, name, action, pressed) {
@@ -111,6 +134,8 @@ function shell(el) {
   return [root, () => { watch.disconnect(); media.removeEventListener("change", paint); }];
 }
 
+const KEYS = "← → step · Home End · space play · ↑ ↓ point · next f fault, c copy, s system call; with Shift the one before · p present";
+
 function renderPlayer({ model, el }) {
   const [root, release] = shell(el);
   const film = JSON.parse(model.get("film"));
@@ -124,15 +149,21 @@ function renderPlayer({ model, el }) {
   const sum = make("div", { class: "sum" });
   const live = make("div", { class: "hidden", "aria-live": "polite" });
   const screen = new Screen(film);
-  root.append(stale, where, say, bar, screen.svg, sum, make("div", { class: "keys" }, "← → step · Home End · space play · f fault · c copy · s system call · p present"), live);
-  linkHover(screen.svg);
+  const told = make("div", { class: "told" });
+  root.append(stale, where, say, bar, screen.svg, sum, told, make("div", { class: "keys" }, KEYS), live);
+  const hint = "Point at a page or at an area, with the mouse or with ↑ ↓: all that belongs to it lights up, and stands here in words.";
+  const pointer = new Pointer(screen, (sentence, aloud) => {
+    told.textContent = sentence || hint;
+    if (aloud) live.textContent = sentence;
+  });
 
   let at = 0, timer = null;
   const jumps = {};
-  const next = (kind, from = at) => film.steps.findIndex((step, i) => i > from && step.kinds.includes(kind));
-  const back = button(bar, "◀", "one step back", () => go(at - 1));
-  const playing = button(bar, "▶▶", "play", toggle, false);
-  const forward = button(bar, "▶", "one step forward", () => go(at + 1));
+  const next = (kind) => film.steps.findIndex((step, i) => i > at && step.kinds.includes(kind));
+  const previous = (kind) => film.steps.findLastIndex((step, i) => i < at && step.kinds.includes(kind));
+  const back = button(bar, "← step", "one step back", () => go(at - 1));
+  const forward = button(bar, "step →", "one step forward", () => go(at + 1));
+  const playing = button(bar, "▶ play", "play", toggle, false);
   const range = make("input", { type: "range", min: 0, max: last, step: 1, value: 0, "aria-label": "step" });
   range.addEventListener("input", () => go(Number(range.value)));
   bar.append(range);
@@ -155,12 +186,12 @@ function renderPlayer({ model, el }) {
   const left = () => { if (!document.fullscreenElement && presenting()) present(false); };
   document.addEventListener("fullscreenchange", left);
 
-  function jump(kind) { const k = next(kind); if (k >= 0) go(k); }
-  function stop() { clearInterval(timer); timer = null; playing.setAttribute("aria-pressed", "false"); playing.textContent = "▶▶"; playing.title = "play"; playing.setAttribute("aria-label", "play"); }
+  function jump(kind, find = next) { const k = find(kind); if (k >= 0) go(k); }
+  function stop() { clearInterval(timer); timer = null; playing.setAttribute("aria-pressed", "false"); playing.textContent = "▶ play"; playing.title = "play"; playing.setAttribute("aria-label", "play"); }
   function toggle() {
     if (timer) return stop();
     if (at === last) go(0);
-    playing.setAttribute("aria-pressed", "true"); playing.textContent = "❚❚"; playing.title = "pause"; playing.setAttribute("aria-label", "pause");
+    playing.setAttribute("aria-pressed", "true"); playing.textContent = "❚❚ pause"; playing.title = "pause"; playing.setAttribute("aria-label", "pause");
     timer = setInterval(() => (at < last ? go(at + 1) : stop()), 1100);
   }
   function go(k, tell = true) {
@@ -177,17 +208,21 @@ function renderPlayer({ model, el }) {
     for (const kind in jumps) jumps[kind].disabled = next(kind) < 0;
     screen.svg.setAttribute("aria-label", `${step.say} ${step.sum}.`);
     if (tell) live.textContent = `Step ${at + 1}: ${step.say}`;
+    pointer.point(pointer.target);
     root.dataset.step = at;
   }
   const keys = {
-    ArrowRight: () => go(at + 1), ArrowLeft: () => go(at - 1), ArrowUp: () => go(at + 1), ArrowDown: () => go(at - 1), Home: () => go(0), End: () => go(last),
+    ArrowRight: () => go(at + 1), ArrowLeft: () => go(at - 1), ArrowDown: () => pointer.next(1), ArrowUp: () => pointer.next(-1), Home: () => go(0), End: () => go(last),
     " ": toggle, f: () => jump("fault"), c: () => jump("copy"), s: () => jump("syscall"),
+    F: () => jump("fault", previous), C: () => jump("copy", previous), S: () => jump("syscall", previous),
     p: () => present(!presenting()),
   };
   root.addEventListener("keydown", (event) => {
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
     if (event.key === " " && event.target.tagName === "BUTTON") { event.stopPropagation(); return; }
+    if (event.target === range && (event.key === "ArrowUp" || event.key === "ArrowDown")) { event.stopPropagation(); return; }
     if (event.key === "Escape" && presenting()) { event.preventDefault(); event.stopPropagation(); return present(false); }
+    if (event.key === "Escape" && pointer.target) { event.preventDefault(); event.stopPropagation(); return pointer.point(""); }
     if (!plain || !(event.key in keys)) return;
     event.preventDefault(); event.stopPropagation();
     keys[event.key]();

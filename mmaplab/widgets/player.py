@@ -5,8 +5,9 @@
     player_twin(kernel)       the same as a picture that needs no running kernel: an output of its own, in its own cell
 
 The browser gets the whole film once (film.py) and never asks Python again. When the kernel goes on afterwards, the
-player says that it is stale. Keys: left, right, Home, End, space, f (fault), c (copy), s (system call), p (presenter
-mode: large type over the whole screen; Esc leaves it).
+player says that it is stale. Keys: left, right, Home, End, space; up and down point at the next area or page; f, c, s
+go to the next fault, copy, system call, with Shift to the one before; p is presenter mode: large type over the whole
+screen. Esc leaves it, and ends the pointing.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from mmaplab.views.scene import records_of
 from mmaplab.views.steps import Step, steps
 from mmaplab.views.svg import Svg
 from mmaplab.widgets.film import film, styles
+from mmaplab.widgets.twin import Twin, shown
 
 MOST_STEPS = 400
 """Steps that one player holds; a longer trace is to be cut with `last`."""
 
 
-class Player(anywidget.AnyWidget):  # type: ignore[misc]
+class Player(Twin, anywidget.AnyWidget):  # type: ignore[misc]
     """A player of one trace; `steps` are its steps, `still(k)` is its k-th as a picture (from 1)."""
 
     _esm = Path(__file__).parent / "player.js"
@@ -46,6 +48,11 @@ class Player(anywidget.AnyWidget):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"<player of {len(self.steps)} steps>"
+
+    def twin(self) -> str:
+        """Return the step that the player begins with, as a picture."""
+        step = self.start + 1
+        return shown(self.still(step), f"Step {step} of {len(self.steps)}. Run the cell to go through them.")
 
     def still(self, step: int) -> Svg:
         """Return one step as a picture; numbered from 1. Raises IndexError where there is no such step."""

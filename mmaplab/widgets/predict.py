@@ -20,18 +20,21 @@ import ipywidgets
 from mmaplab import notes
 from mmaplab.views import theme
 from mmaplab.views.guess import guessed_pages, runs
+from mmaplab.widgets import twin
 
 Choice = int | float | str
 
 MOST_PAGES = 64
 """Pages that are shown to be clicked."""
+UNASKED = "Not answered yet. Run the next cell when you are ready."
+KEPT = "The next cells show your guess beside the outcome."
 
 
-class Predict(ipywidgets.VBox):  # type: ignore[misc]
+class Predict(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
     """A question with its choices as buttons, or a box for a number where there are none."""
 
     def __init__(self, question: str, choices: tuple[Choice, ...], key: str) -> None:
-        self.question, self.key = question, key
+        self.question, self.key, self.choices = question, key, choices
         self.said = ipywidgets.HTML()
         title = ipywidgets.HTML(f"<b>Your prediction:</b> {html.escape(question)}")
         wide = {"width": "auto", "min_width": "8em"}  # wide enough for its words, and for a finger
@@ -47,6 +50,11 @@ class Predict(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"predict({self.question!r})"
+
+    def twin(self) -> str:
+        """Return the question with its choices."""
+        note = "Run the cell to choose." if self.choices else "Run the cell to type a number."
+        return twin.asked(f"Your prediction: {self.question}", map(shown, self.choices), f"{note} {KEPT}")
 
     def _box(self) -> ipywidgets.Widget:
         box = ipywidgets.Text(placeholder="a number, then Enter", continuous_update=False)
@@ -69,11 +77,9 @@ class Predict(ipywidgets.VBox):  # type: ignore[misc]
             chosen = guess is not None and button.description == shown(guess)
             button.style.button_color = theme.YOU if chosen else None
             button.style.text_color = theme.INK if chosen else None
-        if guess is None:
-            self.said.value = "Not answered yet. Run the next cell when you are ready."
-        else:
-            lost = "" if kept else " (it could not be kept on disk)"
-            self.said.value = f"You said <b>{html.escape(shown(guess))}</b>{lost}. Run the next cell."
+        lost = "" if kept else " (it could not be kept on disk)"
+        told = f"You said <b>{html.escape(shown(guess))}</b>{lost}. Run the next cell." if guess is not None else ""
+        self.said.value = f"<div role='status'>{told or UNASKED}</div>"
 
 
 def predict(question: str, *choices: Choice, key: str) -> Predict:
@@ -106,7 +112,7 @@ class Comparison:
         return f"{you} &nbsp; {kernel} &nbsp; {mark}"
 
 
-class PredictPages(ipywidgets.VBox):  # type: ignore[misc]
+class PredictPages(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
     """A question that is answered by clicking pages; every click is kept at once."""
 
     def __init__(self, question: str, pages: int, key: str) -> None:
@@ -116,7 +122,7 @@ class PredictPages(ipywidgets.VBox):  # type: ignore[misc]
         title = ipywidgets.HTML(f"<b>Your prediction:</b> {html.escape(question)} Click the pages.")
         self.buttons = [ipywidgets.Button(layout={"width": "52px", "margin": "1px"}) for _ in range(pages)]
         self.none = ipywidgets.Button(
-            description="no page", tooltip="say that no page will be", layout={"width": "auto"}
+            description="no page", tooltip="say that no page will be", layout={"width": "110px"}
         )
         self.said = ipywidgets.HTML()
         super().__init__([title, ipywidgets.HBox(self.buttons, layout={"flex_flow": "row wrap"}), self.none, self.said])
@@ -127,6 +133,11 @@ class PredictPages(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"predict_pages({self.question!r})"
+
+    def twin(self) -> str:
+        """Return the question."""
+        note = f"Run the cell to click some of its {len(self.buttons)} pages. {KEPT}"
+        return twin.asked(f"Your prediction: {self.question}", note=note)
 
     def click(self, page: int) -> None:
         """Choose a page, or take it back, and keep the guess."""

@@ -18,6 +18,7 @@ import ipywidgets
 
 from mmaplab import notes
 from mmaplab.course import Chapter, chapters, questions
+from mmaplab.widgets import twin
 
 EXERCISES = Path(notes.__file__).parent / "grading" / "public"
 """The questions of each chapter's exercises, as data: what `check` reads."""
@@ -97,7 +98,7 @@ def _row(chapter: Chapter, kept: notes.Notes) -> Row:
     return Row(chapter, sum(key.startswith(f"{number}-") for key in kept["predictions"]), right, len(asked), passed)
 
 
-class ProgressPage(ipywidgets.VBox):  # type: ignore[misc]
+class ProgressPage(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
     """The table, with buttons: look again, export, begin anew (asked twice)."""
 
     def __init__(self) -> None:
@@ -113,6 +114,11 @@ class ProgressPage(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return "progress()"
+
+    def twin(self) -> str:
+        """Return the table as it is before anything was done."""
+        empty = Progress([_row(chapter, notes.none()) for chapter in chapters().values()])
+        return empty._repr_html_() + twin.said("Run the cell to see your own, to export it, or to begin anew.")
 
     def look(self) -> None:
         """Show what the notes hold now."""

@@ -15,12 +15,13 @@ from collections.abc import Callable
 import ipywidgets
 
 from mmaplab import notes
+from mmaplab.widgets import twin
 
 Answers = dict[str, str | None]
 MakeQuestion = Callable[[random.Random], tuple[str, Answers]]
 
 
-class Quiz(ipywidgets.VBox):  # type: ignore[misc]
+class Quiz(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
     """One question; an answer is judged at once."""
 
     def __init__(self, question: str, answers: Answers, key: str) -> None:
@@ -31,6 +32,10 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"quiz({self.question!r})"
+
+    def twin(self) -> str:
+        """Return the question with its answers; which one is right is not said."""
+        return twin.asked(self.question, self.answers, "Run the cell and click an answer: it says why.")
 
     def ask(self, question: str, answers: Answers) -> None:
         """Put a question; raises ValueError unless exactly one answer is right."""

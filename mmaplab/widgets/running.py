@@ -15,12 +15,13 @@ import ipywidgets
 
 from mmaplab.lab import NotAvailable, Value, lab, recorded
 from mmaplab.views.svg import Svg
+from mmaplab.widgets import twin
 
 PER_SECOND = 5
 """Pictures drawn in a second at most."""
 
 
-class LiveRun(ipywidgets.VBox):  # type: ignore[misc]
+class LiveRun(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
     """A run with Start and Stop; `table` holds its outcome when it has ended.
 
     A kind of run has a `name` (of its recorded result), `work()`, which returns the outcome, and `draw()`.
@@ -49,6 +50,16 @@ class LiveRun(ipywidgets.VBox):  # type: ignore[misc]
     def draw(self, values: Mapping[str, Value] | None = None) -> Svg:
         """Return the picture of the run so far, or of a recorded outcome."""
         raise NotImplementedError
+
+    def twin(self) -> str:
+        """Return the recorded run: its picture, its table, and where and when it was."""
+        note = "Run the cell and press Start: it is drawn on your own kernel."
+        try:
+            result = recorded(self.name, "nothing runs here")
+        except NotAvailable:
+            return twin.said(note)
+        picture = self.draw(result.results)._repr_html_()
+        return f"{picture}{_rows(result.results)}{twin.said(f'{result.source[0].upper()}{result.source[1:]}. {note}')}"
 
     def run(self) -> threading.Thread:
         """Begin; returns the thread that works."""
@@ -87,17 +98,23 @@ class LiveRun(ipywidgets.VBox):  # type: ignore[misc]
         try:
             result = recorded(self.name, reason)
         except NotAvailable as nothing:
-            self.said.value = f"This machine cannot show it: {html.escape(str(nothing))}."
+            self.said.value = f"<div role='status'>This machine cannot show it: {html.escape(str(nothing))}.</div>"
             return
         self.table = dict(result.results)
         self._show(f"This machine cannot show it: {result.source}.")
         self.picture.value = self.draw(self.table)._repr_html_()
 
     def _show(self, words: str) -> None:
-        """Say how it ended, with the outcome as a table; lists are what the picture is drawn from."""
-        rows = "".join(
-            f"<tr><th scope='row' style='text-align:left'>{html.escape(name)}</th><td>{value:,}</td></tr>"
-            for name, value in self.table.items()
-            if isinstance(value, int | float)
-        )
-        self.said.value = f"<div role='status'>{html.escape(words)}</div><table>{rows}</table>"
+        """Say how it ended, with the outcome as a table."""
+        self.said.value = f"<div role='status'>{html.escape(words)}</div>{_rows(self.table)}"
+
+
+def _rows(outcome: Mapping[str, Value]) -> str:
+    """Return an outcome as a table; lists are what the picture is drawn from."""
+    rows = []
+    for name, value in outcome.items():
+        if isinstance(value, int | float | str):
+            words = value if isinstance(value, str) else f"{value:,}"
+            head = f"<th scope='row' style='text-align:left'>{html.escape(name)}</th>"
+            rows.append(f"<tr>{head}<td style='text-align:left'>{html.escape(words)}</td></tr>")
+    return f"<table>{''.join(rows)}</table>"

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import errno
 import string
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from mmaplab import constants
 from mmaplab.constants import PAGE_SIZE, Ms, Open
 from mmaplab.interface import FatalSignal
 from mmaplab.sim import Kernel
+from mmaplab.sim.events import DiskWrite
 from mmaplab.sim.process import Process
+from mmaplab.sim.trace import Record
+from mmaplab.views.guess import runs
 
 Setup = Callable[[], tuple[Kernel, Process]]
 
@@ -185,8 +188,33 @@ class Session:
         return self._run(f"{name} = {who}.fork()", call)
 
     def tick(self, seconds: float) -> Line:
-        """Let time pass; the flusher and the journal wake up in it."""
-        return self._run(f"kernel.tick({seconds:g})", lambda: self.kernel.tick(seconds))
+        """Let time pass; the flusher and the journal wake up in it. The answer says what was written."""
+        seen = len(self.kernel.trace.records)
+        line = self._run(f"kernel.tick({seconds:g})", lambda: self.kernel.tick(seconds))
+        self.lines[-1] = line = replace(line, answer=self._written(self.kernel.trace.records[seen:]))
+        return line
+
+    def run_flusher(self) -> Line:
+        """Let as much time pass as the flusher needs for everything that is dirty now.
+
+        Linux: a page that was dirty for dirty_expire_centisecs is written at the next wake-up, and these are
+        dirty_writeback_centisecs apart.
+        """
+        config = self.kernel.config
+        return self.tick(config.dirty_expire_seconds + config.flush_tick_seconds)
+
+    def _written(self, records: Sequence[Record]) -> str:
+        """Return in words what went to the disk."""
+        names = {inode.ino: name for name, inode in self.kernel.files.names.items()}
+        wrote: dict[int, set[int]] = {}
+        for record in records:
+            event = record.event
+            if isinstance(event, DiskWrite):
+                wrote.setdefault(event.ino, set()).update(range(event.index, event.index + event.npages))
+        if not wrote:
+            return "nothing was written"
+        parts = [f"{runs(pages)} of {names.get(ino, 'a deleted file')}" for ino, pages in sorted(wrote.items())]
+        return f"the flusher wrote {', '.join(parts)}"
 
     def pull_the_plug(self) -> Kernel:
         """Fail the power, and start a new kernel with what the disk holds; returns the one that is gone.

@@ -25,6 +25,7 @@ from mmaplab.views.scene import final
 from mmaplab.views.space import kind_of, space
 from mmaplab.views.svg import Svg
 from mmaplab.views.timeline import timeline
+from mmaplab.widgets import twin
 from mmaplab.widgets.session import BENCH, GIVEN, Line, Session, Setup, bench
 
 Goal = Callable[[Kernel, sim.Process], bool]
@@ -33,6 +34,10 @@ PROTS = ("PROT_READ | PROT_WRITE", "PROT_READ", "PROT_NONE", "PROT_READ | PROT_E
 FLAGS = ("MAP_SHARED", "MAP_PRIVATE", "MAP_SHARED | MAP_FIXED", "MAP_PRIVATE | MAP_FIXED")
 VIEWS = {"areas": "address space", "linked": "linked view of the last call", "time": "write-back time line"}
 ADVICE = ("MADV_DONTNEED", "MADV_WILLNEED", "MADV_RANDOM", "MADV_SEQUENTIAL", "MADV_NORMAL")
+CAN = (
+    "This is the beginning. Run the cell to map, unmap, protect and advise with controls, to load and store by clicks "
+    "on pages, to fork, to run the flusher, and to pull the plug; each call is shown as code."
+)
 MOST_PAGES = 32
 """Pages of an area that are drawn as buttons."""
 
@@ -57,7 +62,7 @@ def _row(name: str, *children: ipywidgets.Widget) -> ipywidgets.HBox:
     return ipywidgets.HBox([title, *children], layout={"flex_flow": "row wrap", "align_items": "center"})
 
 
-class Workbench(ipywidgets.VBox):  # type: ignore[misc]
+class Workbench(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
     """Controls for calls, a button for each page, one picture, and the session as code."""
 
     def __init__(self, session: Session, task: str = "", goal: Goal | None = None, calls: int | None = None) -> None:
@@ -75,6 +80,12 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"workbench({self.task!r})" if self.task else "workbench()"
+
+    def twin(self) -> str:
+        """Return the task, and a picture of the machine before the first call."""
+        kernel, process = self.session.setup()
+        heading = f"<p><b>Task.</b> {html.escape(self.task)}</p>" if self.task else ""
+        return heading + twin.shown(space(kernel, process.pid), CAN)
 
     def _looks(self) -> None:
         """Make what the pages' buttons share: a widget more for each of them would be felt at every click."""
@@ -148,10 +159,15 @@ class Workbench(ipywidgets.VBox):  # type: ignore[misc]
             options=[(words, name) for name, words in VIEWS.items()], style={"button_width": "auto"}
         )
         self.passed = self._button("tick", "let time pass", lambda: self.session.tick(self.seconds.value))
+        self.flusher = self._button(
+            "run the flusher",
+            "let time pass until everything that is dirty now is old enough, and the flusher wakes up",
+            self.session.run_flusher,
+        )
         self.plug = self._button("pull the plug", "fail the power, start again from the disk", self._pull)
         self.again = ipywidgets.Button(description="Start again", icon="refresh", layout={"width": "auto"})
         self.again.on_click(lambda _button: self.reset())
-        return _row("machine", self.seconds, self.passed, self.plug, self.again)
+        return _row("machine", self.seconds, self.passed, self.flusher, self.plug, self.again)
 
     # ---------------------------------------------------------------- acting
 
@@ -306,9 +322,3 @@ def workbench(
     if goal is not None and goal(session.kernel, session.processes["p1"]):
         raise ValueError(f"the task {task!r} is done before it begins: give another goal")
     return Workbench(session, task, goal, calls)
-
-
-def workbench_twin(setup: Setup | None = None) -> Svg:
-    """Return the workbench's static twin: the address space that it begins with."""
-    kernel, process = (setup or bench)()
-    return space(kernel, process.pid)

@@ -6,7 +6,7 @@ import pytest
 
 from mmaplab.bench import player
 from mmaplab.bench.measure import Bench, NotMeasurable
-from mmaplab.bench.player import in_a_browser, long_story, measure, percentile
+from mmaplab.bench.player import clicks_in_jupyterlab, in_a_browser, long_story, measure, percentile
 from mmaplab.widgets.film import film
 
 
@@ -46,3 +46,13 @@ def test_a_step_is_measured_in_a_browser() -> None:
         pytest.skip(str(reason))
     assert len(opened) == len(stepped) == 2
     assert min(opened) > 0 and min(stepped) > 0
+
+
+@pytest.mark.browser
+def test_a_click_is_measured_until_it_is_seen_in_jupyterlab() -> None:
+    try:
+        took = clicks_in_jupyterlab(Bench(quick=True))
+    except NotMeasurable as reason:
+        pytest.skip(str(reason))
+    assert len(took) == 2
+    assert all(0 < each < 10_000 for each in took)

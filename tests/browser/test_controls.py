@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator
 
+from mmaplab.bench.jupyterlab import Lab, View
 from tests.browser.conftest import ARTIFACTS
-from tests.browser.jupyterlab import Lab, View
 
 pytestmark = pytest.mark.browser
 
@@ -85,7 +85,19 @@ def test_it_works_with_the_keyboard_alone(bench: Locator) -> None:
 
 def test_every_button_of_the_workbench(bench: Locator, widgets: View) -> None:
     press(bench, "mmap")
-    names = ("0", "store", "1", "load", "msync", "mprotect", "madvise", "tick", "fork", "write-back time line")
+    names = (
+        "0",
+        "store",
+        "1",
+        "load",
+        "msync",
+        "mprotect",
+        "madvise",
+        "tick",
+        "run the flusher",
+        "fork",
+        "write-back time line",
+    )
     for name in (*names, "pull the plug", "linked view of the last call", "mmap", "address space", "munmap"):
         press(bench, name)
         widgets.page.wait_for_timeout(250)
@@ -112,6 +124,13 @@ def test_every_button_of_the_player(widgets: View) -> None:
     widgets.page.wait_for_timeout(1500)
     player.get_by_role("button", name="pause").click()
     assert int(player.get_attribute("data-step") or 0) >= 1
+
+
+def test_a_player_says_that_its_kernel_has_gone_on(widgets: View) -> None:
+    players = widgets.page.locator(".mmaplab[data-step]")
+    assert players.count() == 2
+    assert players.nth(0).locator("[role=status]", has_text="Stale").is_visible()
+    assert not players.nth(1).locator("[role=status]", has_text="Stale").is_visible()
 
 
 def test_pages_are_guessed_with_clicks(widgets: View) -> None:

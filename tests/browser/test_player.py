@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.jupyterlab import Lab, View
+from mmaplab.bench.jupyterlab import Lab, View
 
 pytestmark = pytest.mark.browser
 
@@ -26,8 +26,10 @@ def player(chapter: View) -> Locator:
     """The chapter's first player, at its first step."""
     found = chapter.page.locator(".mmaplab[data-step]").first
     found.scroll_into_view_if_needed()
+    chapter.page.mouse.move(0, 0)
     found.focus()
     found.press("Home")
+    found.press("Escape")
     return found
 
 
@@ -107,6 +109,100 @@ def test_pointing_at_a_page_lights_its_entry_its_frame_and_its_block(player: Loc
     columns = {lit.nth(i).get_attribute("data-col") for i in range(lit.count())}
     assert len(columns) == 1
     assert lit.count() >= 4
+
+
+def test_pointing_at_an_area_lights_all_of_it(player: Locator) -> None:
+    """An area is all its pages, with their entries, cached pages and blocks; its sentence stands below the picture."""
+    player.press("End")
+    player.locator("svg [data-area]:not([data-col]) text").first.hover()
+    lit = player.locator("svg .lit")
+    columns = {lit.nth(i).get_attribute("data-col") for i in range(lit.count())}
+    assert len(columns - {None}) > 1
+    assert told_by(player).startswith("An area of P1: ")
+
+
+def told_by(player: Locator) -> str:
+    """Return what is said of the thing that is pointed at."""
+    return player.locator(".told").inner_text()
+
+
+def heard_from(player: Locator) -> str:
+    """Return what a screen reader was given to read aloud."""
+    return player.locator("[aria-live=polite]").text_content() or ""
+
+
+def test_the_keys_point_as_the_mouse_does(player: Locator) -> None:
+    """Down and up go from area to page to page: it lights up, it is written, and it is read aloud."""
+    player.press("End")
+    seen = []
+    for _ in range(3):
+        player.press("ArrowDown")
+        assert player.locator("svg .lit").count() >= 2
+        assert heard_from(player) == told_by(player)
+        seen.append(told_by(player))
+    assert seen[0].startswith("An area of P1: ")
+    assert "Page 0 of " in "".join(seen)
+    assert len(set(seen)) == 3
+    player.press("ArrowUp")
+    assert told_by(player) == seen[1]
+
+
+def test_what_is_pointed_at_stays_lit_while_the_steps_go_by(player: Locator) -> None:
+    """The sentence about a page changes with its state, and the light stays on it."""
+    player.press("End")
+    player.press("ArrowDown")
+    while ", entry r" not in told_by(player):
+        player.press("ArrowDown")
+    after = told_by(player)
+    player.press("Home")
+    assert told_by(player).split(":")[0] == after.split(":")[0]
+    assert "without an entry" in told_by(player)
+    assert player.locator("svg .lit").count() >= 2
+    player.press("Escape")
+    assert player.locator("svg .lit").count() == 0
+
+
+def test_shift_goes_back_to_the_fault_and_to_the_copy(player: Locator) -> None:
+    """Who has passed the thing goes back to it."""
+    player.press("f")
+    fault = step_of(player)
+    player.press("End")
+    player.press("Shift+C")
+    assert "copied from the disk" in words_of(player)
+    player.press("Shift+F")
+    assert step_of(player) == fault
+
+
+def test_each_step_is_read_aloud(player: Locator) -> None:
+    """The live region gets the number of the step and its sentence."""
+    player.press("ArrowRight")
+    assert heard_from(player) == f"Step 2: {words_of(player)}"
+    player.press("ArrowRight")
+    assert heard_from(player) == f"Step 3: {words_of(player)}"
+
+
+LIT = "rgb(204, 121, 167)"
+
+
+def lit_in(player: Locator) -> str:
+    """Point at something; return the colour of its edge."""
+    player.press("ArrowDown")
+    edge = player.locator("svg .lit > :is(.o, .ol, .none, .absent)").first
+    return str(edge.evaluate("node => getComputedStyle(node).stroke"))
+
+
+def test_it_follows_the_theme(chapter: View, player: Locator) -> None:
+    """JupyterLab's dark theme makes the player dark, without a new run."""
+    colour = "node => getComputedStyle(node).backgroundColor"
+    light = player.evaluate(colour)
+    assert lit_in(player) == LIT
+    chapter.theme("JupyterLab Dark")
+    chapter.page.wait_for_function("document.querySelector('.mmaplab[data-step]').classList.contains('dark')")
+    assert player.evaluate(colour) != light
+    assert lit_in(player) == LIT
+    chapter.theme("JupyterLab Light")
+    chapter.page.wait_for_function("!document.querySelector('.mmaplab[data-step]').classList.contains('dark')")
+    assert player.evaluate(colour) == light
 
 
 def test_stepping_asks_nobody(chapter: View, player: Locator) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from mmaplab.bench.jupyterlab import Lab
 from mmaplab.course import chapters
 from mmaplab.publish.site import make_site
 from mmaplab.publish.slides import make_slides
-from tests.browser.jupyterlab import Lab
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]

@@ -37,11 +37,16 @@ SUBSET = (
 """Tests of the simulator, its pictures, the ledger, and (where it is) the live kernel, which need no other library."""
 
 
+def inside(folder: Path, pattern: str) -> list[Path]:
+    """Return what lies in a folder; nothing where it may not be read."""
+    return sorted(folder.glob(pattern)) if os.access(folder, os.R_OK | os.X_OK) else []
+
+
 def interpreter(version: str) -> str:
     """Return a Python of that version; skips the test where there is none."""
     managed = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     uv = Path.home() / ".local" / "share" / "uv" / "python"
-    places = [*sorted(managed.glob(f"{version}.*")), *sorted(uv.glob(f"cpython-{version}.*"))]
+    places = [*inside(managed, f"{version}.*"), *inside(uv, f"cpython-{version}.*")]
     found = [shutil.which(f"python{version}"), *(str(place / "bin" / f"python{version}") for place in places)]
     for one in filter(None, found):
         asked = subprocess.run([one, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True)

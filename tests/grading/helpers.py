@@ -11,7 +11,6 @@ EXERCISE = ROOT / "exercises" / "05_the_page_fault.ipynb"
 MASTER = ROOT / "solutions" / "05_the_page_fault.ipynb"
 CAPSTONE = ROOT / "solutions" / "11_when_to_use_it.ipynb"
 MASTERS = sorted((ROOT / "solutions").glob("*.ipynb"))
-KEYS = ("fault-recall", "fault-bill", "fault-window", "fault-bug", "fault-exact")
 
 
 def notebook(path: Path = EXERCISE) -> dict:
@@ -59,3 +58,10 @@ def corpus(name: str) -> list[tuple[list[str], str]]:
     text = (Path(__file__).parent / name).read_text(encoding="utf-8")
     sections = [section.partition("\n") for section in text.split("\n=== ")[1:]]
     return [([word.strip() for word in head.split("|")], source.strip() + "\n") for head, _, source in sections]
+
+
+FULL = full_marks()
+"""The points of each question of the exercise that the tests hand in."""
+KEYS = tuple(FULL)
+TOTAL = sum(FULL.values())
+RECALL, BILL = FULL["fault-recall"], FULL["fault-bill"]

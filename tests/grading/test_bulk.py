@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import html
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from mmaplab.grading.runner import Grader
 from mmaplab.grading.sandbox import UNPROTECTED
 from mmaplab.grading.units import choose_protection
 
-from .helpers import ROOT, solutions, submission
+from .helpers import BILL, FULL, RECALL, ROOT, TOTAL, solutions, submission
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def class_of_six(tmp_path: Path, grader: Grader) -> Path:
     return folder
 
 
-POINTS = {"anna": 4, "bert": 7, "cleo": 4, "dora": 0, "emil": 0, "finn": 7}
+POINTS = {"anna": RECALL, "bert": BILL, "cleo": FULL["fault-exact"], "dora": 0, "emil": 0, "finn": BILL}
 
 
 def points_in(out: Path) -> dict[str, int]:
@@ -60,14 +62,24 @@ def test_scores_pages_and_index_are_written(class_of_six: Path, masters: Path, t
     summary = grade_all(class_of_six, out, masters, say=said.append)
     assert points_in(out) == POINTS
     assert (summary.graded, summary.broken) == (6, 1)
-    assert str(said[0]) == "[1/6] anna.ipynb: 4 of 28" and "not JSON" in said[4].text
+    assert str(said[0]) == f"[1/6] anna.ipynb: {RECALL} of {TOTAL}" and "not JSON" in said[4].text
     rows = list(csv.DictReader((out / "scores.csv").open(encoding="utf-8")))
     assert [row["points"] for row in rows] == [str(points) for points in POINTS.values()]
-    assert rows[1]["fault-bill"] == "7" and rows[4]["remark"].startswith("The file is not JSON")
+    assert rows[1]["fault-bill"] == str(BILL) and rows[4]["remark"].startswith("The file is not JSON")
     pages = {page.name.split(".")[0]: page.read_text(encoding="utf-8") for page in (out / "pages").iterdir()}
     assert pages.keys() == POINTS.keys()
-    assert "died of SIGSEGV" in pages["finn"] and "7 of 28 points" in pages["finn"]
-    for page in [*pages.values(), (out / "index.html").read_text(encoding="utf-8")]:
+    assert "died of SIGSEGV" in pages["finn"] and f"{BILL} of {TOTAL} points" in pages["finn"]
+    index = (out / "index.html").read_text(encoding="utf-8")
+    missed = re.findall(r"<tr><td>([^<]+)</td><td>05_[^<]+</td><td class='number'>([\d.]+)</td>", index)
+    entries = json.loads((out / "scores.json").read_text(encoding="utf-8"))["submissions"]
+    titles = {q["key"]: q["title"] for q in entries[0]["questions"]}
+    means = {title: float(mean) for title, mean in missed}
+    assert {html.unescape(title) for title in means} == set(titles.values())
+    assert means[titles["fault-bill"]] == 2 * BILL / 5, (
+        "two of five have all its points; the broken file counts for no question"
+    )
+    assert missed[0][1] == "0.0" and missed[-1][0] == titles["fault-bill"], "what was missed most stands first"
+    for page in [*pages.values(), index]:
         assert "namespaces by" in page
         assert "://" not in page and "[0, 16, 27]" not in page and "[1, 0, 1, 0, 1, 1]" not in page
 

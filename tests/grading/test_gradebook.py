@@ -16,7 +16,7 @@ from mmaplab.grading.bulk import grade_all
 from mmaplab.grading.gradebook import CannotImport, Imported, chosen_results, import_scores, student_pattern
 from mmaplab.grading.runner import Grader
 
-from .helpers import KEYS, MASTER, solutions, submission
+from .helpers import BILL, KEYS, MASTER, RECALL, TOTAL, solutions, submission
 
 NAME = MASTER.stem
 
@@ -70,14 +70,14 @@ def scores(course: Path) -> dict[str, tuple[float, float]]:
 
 def test_scores_stand_in_the_gradebook_question_by_question(graded: Path, course: Path, masters: Path) -> None:
     imported = import_scores(graded, course, masters)
-    assert scores(course) == {"anna": (28, 28), "bert": (7, 28), "cleo": (4, 28)}
+    assert scores(course) == {"anna": (TOTAL, TOTAL), "bert": (BILL, TOTAL), "cleo": (RECALL, TOTAL)}
     assert imported.submissions == 3
     assert [line.split(":")[0] for line in imported.left_out] == ["cleo/first.ipynb", "emil.ipynb"]
     with gradebook(course) as book:
         grades = {key: book.find_grade(key, NAME, NAME, "bert").score for key in KEYS}
         comment = book.find_comment("fault-window-answer", NAME, NAME, "bert").comment
         assert not any(s.needs_manual_grade for s in book.assignment_submissions(NAME))
-    assert grades == dict.fromkeys(KEYS, 0) | {"fault-bill": 7}
+    assert grades == dict.fromkeys(KEYS, 0) | {"fault-bill": BILL}
     assert "windows in the middle of an area: 0 of 1. Not answered." in comment
 
 
@@ -85,7 +85,7 @@ def test_nbgrader_exports_what_was_imported(graded: Path, course: Path, masters:
     import_scores(graded, course, masters)
     nbgrader(course, "export")
     rows = list(csv.DictReader((course / "grades.csv").open(encoding="utf-8")))
-    assert {row["student_id"]: float(row["score"]) for row in rows} == {"anna": 28, "bert": 7, "cleo": 4}
+    assert {row["student_id"]: float(row["score"]) for row in rows} == {"anna": TOTAL, "bert": BILL, "cleo": RECALL}
     assert {row["assignment"] for row in rows} == {NAME}
 
 
@@ -102,7 +102,7 @@ def test_an_assignment_that_nbgrader_has_generated_itself_is_taken_as_it_is(
     with gradebook(course) as book:
         notebook = book.find_notebook(NAME, NAME)
         assert {cell.name: cell.max_score for cell in notebook.grade_cells} == {n: m for n, (_, m) in cells.items()}
-    assert scores(course)["anna"] == (28, 28)
+    assert scores(course)["anna"] == (TOTAL, TOTAL)
 
 
 def test_a_second_import_replaces_scores_and_keeps_a_graders_own(graded: Path, course: Path, masters: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_second_import_replaces_scores_and_keeps_a_graders_own(graded: Path, c
         book.find_grade("fault-recall", NAME, NAME, "cleo").auto_score = 1
         book.db.commit()
     import_scores(graded, course, masters)
-    assert scores(course) == {"anna": (28, 28), "bert": (7, 28), "cleo": (7, 28)}
+    assert scores(course) == {"anna": (TOTAL, TOTAL), "bert": (BILL, TOTAL), "cleo": (3 + RECALL, TOTAL)}
     with gradebook(course) as book:
         assert book.find_grade("fault-bill", NAME, NAME, "cleo").needs_manual_grade
         assert not book.find_grade("fault-recall", NAME, NAME, "cleo").needs_manual_grade
@@ -121,7 +121,7 @@ def test_a_second_import_replaces_scores_and_keeps_a_graders_own(graded: Path, c
 def test_each_page_goes_into_the_courses_feedback(graded: Path, course: Path, masters: Path) -> None:
     import_scores(graded, course, masters)
     page = (course / "feedback" / "bert" / NAME / f"{NAME}.html").read_text(encoding="utf-8")
-    assert "7 of 28 points" in page
+    assert f"{BILL} of {TOTAL} points" in page
     assert {path.parent.parent.name for path in course.glob("feedback/*/*/*.html")} == {"anna", "bert", "cleo"}
 
 

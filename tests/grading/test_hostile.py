@@ -16,9 +16,8 @@ from mmaplab.grading.bulk import grade_all
 from mmaplab.grading.runner import Grader
 from mmaplab.grading.sandbox import Limits
 
-from .helpers import CAPSTONE, KEYS, MASTER, ROOT, corpus, exercise, full_marks, notebook, points, solutions, submission
+from .helpers import CAPSTONE, FULL, MASTER, ROOT, corpus, exercise, full_marks, notebook, points, solutions, submission
 
-FULL = {"fault-recall": 4, "fault-bill": 7, "fault-window": 8, "fault-bug": 5, "fault-exact": 4}
 QUICK = ("fault-recall", "fault-bill", "fault-exact", "share-recall", "share-choose")
 """Questions before and after the hostile one; their answers are judged in a moment."""
 Grade = Callable[[bytes], dict]
@@ -55,7 +54,7 @@ shifted, second_pass = [], 0
 
 @pytest.mark.parametrize(("key", "name", "says", "source"), CELLS, ids=[f"{key}: {name}" for key, name, _, _ in CELLS])
 def test_a_hostile_answer_loses_its_own_points_only(grade: Grade, key: str, name: str, says: str, source: str) -> None:
-    master = MASTER if key in KEYS else CAPSTONE
+    master = MASTER if key in FULL else CAPSTONE
     full, right = full_marks(master), solutions(master)
     others = {other: right[other] for other in QUICK if other in full}
     result = grade(submission({**others, key: source}, notebook(exercise(master))))
@@ -101,7 +100,7 @@ def test_a_deleted_answer_loses_its_points_only(grade: Grade) -> None:
 
 
 def test_deleted_checks_and_given_cells_lose_nothing(grade: Grade) -> None:
-    assert points(grade(edited(without(*KEYS, "setup", "fault-recall-given", "title")))) == FULL
+    assert points(grade(edited(without(*FULL, "setup", "fault-recall-given", "title")))) == FULL
 
 
 def test_an_answer_that_stands_twice_counts_as_it_ran_last(grade: Grade) -> None:
@@ -131,8 +130,8 @@ def test_changed_points_and_checks_change_nothing(grade: Grade) -> None:
 
     result = grade(edited(cheat))
     assert points(result) == FULL | {"fault-recall": 0}
-    assert result["max"] == 28
-    assert sum("was changed" in note for note in result["notes"]) == 5
+    assert result["max"] == sum(FULL.values())
+    assert sum("was changed" in note for note in result["notes"]) == len(FULL)
 
 
 def test_reordered_cells_lose_nothing(grade: Grade) -> None:
@@ -287,7 +286,7 @@ def test_a_folder_with_links_and_broken_files_is_graded_to_its_end(
     (folder / ("n" * 240 + "\n.ipynb")).write_bytes(b"{}")
     summary = grade_all(folder, out, masters)
     scores = {s["name"]: s for s in json.loads((out / "scores.json").read_text())["submissions"]}
-    assert scores["anna/05.ipynb"]["points"] == 7, scores["anna/05.ipynb"]
+    assert scores["anna/05.ipynb"]["points"] == FULL["fault-bill"], scores["anna/05.ipynb"]
     assert "symbolic link" in scores["link.ipynb"]["broken"] and "symbolic link" in scores["loop.ipynb"]["broken"]
     assert "no regular file" in scores["pipe.ipynb"]["broken"] and "20 MiB" in scores["large.ipynb"]["broken"]
     assert summary.graded == 8 and summary.broken == 7
@@ -315,7 +314,7 @@ def test_a_zip_is_never_unpacked(grader: Grader, masters: Path, tmp_path: Path) 
             z.writestr("twice.ipynb", b"{")
     grade_all(archive, out, masters)
     scores = {s["name"]: s for s in json.loads((out / "scores.json").read_text())["submissions"]}
-    assert scores["a/right.ipynb"]["points"] == 4, scores["a/right.ipynb"]
+    assert scores["a/right.ipynb"]["points"] == FULL["fault-exact"], scores["a/right.ipynb"]
     assert all("leads out" in scores[name]["broken"] for name in ("../../evil.ipynb", "/etc/evil.ipynb"))
     assert "symbolic link" in scores["link.ipynb"]["broken"] and "20 MiB" in scores["bomb.ipynb"]["broken"]
     assert all("leads out" in scores[name]["broken"] for name in ("c:/evil.ipynb", "a/../../evil.ipynb"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from mmaplab.course import chapters
 from mmaplab.grading.release import BadMaster, check_master, exercise_of, public_part, release
 from mmaplab.grading.submission import assignment_of
 
@@ -83,6 +84,13 @@ def test_an_answer_cell_that_is_all_solution_becomes_a_remark_as_with_nbgrader()
     assert assignment_of("05", text).cell("fault-bill-answer").stub == made[cell["id"]] == "# YOUR ANSWER HERE"
 
 
+def label_of(book: dict, key: str, number: int, new: str = "") -> str:
+    """Return the label of a public test; with `new`, change it."""
+    test = cell_named(book, key)["metadata"]["mmaplab"]["question"]["tests"][number]
+    test["label"] = new or test["label"]
+    return test["label"]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -94,6 +102,7 @@ def test_an_answer_cell_that_is_all_solution_becomes_a_remark_as_with_nbgrader()
         (lambda b: cell_named(b, "fault-bill")["metadata"]["mmaplab"]["question"].update(hidden=9), "metadata says 9"),
         (lambda b: cell_named(b, "fault-bill")["metadata"]["mmaplab"]["question"].pop("hints"), "has no 'hints'"),
         (lambda b: cell_named(b, "fault-bill")["metadata"]["mmaplab"]["question"].update(key="x"), "needs cells 'x'"),
+        (lambda b: label_of(b, "fault-bill", 0, label_of(b, "fault-bill", 1)), "two tests have the label"),
     ],
 )
 def test_a_master_that_breaks_a_rule_is_told_which(change, says: str) -> None:
@@ -112,3 +121,20 @@ def test_grading_itself_loads_nothing_of_nbgrader() -> None:
     code = "import sys, mmaplab.grading.bulk, mmaplab.grading.similarpage; print('nbgrader' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "False\n"
+
+
+MINUTES = {1: 5, 2: 10, 3: 30}
+LEGEND = "★ five minutes, ★★ ten minutes, ★★★ half an hour"
+COUNTS = {5: "five", 6: "six"}
+
+
+@pytest.mark.parametrize("master", MASTERS, ids=lambda path: path.stem)
+def test_the_stars_of_a_chapter_are_its_minutes(master: Path) -> None:
+    text = master.read_text(encoding="utf-8")
+    questions = check_master(text, master.name)
+    assert sum(MINUTES[question.stars] for question in questions) == chapters()[master.stem].exercises
+    first = " ".join("".join(json.loads(text)["cells"][0]["source"]).split())
+    assert LEGEND in first
+    assert f"{COUNTS[len(questions)].capitalize()} exercises" in first
+    chapter = (master.parents[1] / "notebooks" / master.name).read_text(encoding="utf-8")
+    assert f"It has {COUNTS[len(questions)]} tasks" in chapter

@@ -18,6 +18,7 @@ from mmaplab.publish.chapters import NoCourse
 from mmaplab.publish.pages import of_html, of_markdown, slug
 from mmaplab.publish.search import sections
 from mmaplab.publish.site import make_site
+from mmaplab.widgets.twin import MARK
 
 ROOT = Path(__file__).parents[2]
 LOADS = {"src", "srcset", "poster", "data", "background"}
@@ -95,6 +96,7 @@ def test_a_chapter_shows_its_stored_pictures_and_its_widgets_as_such(site: Path,
     assert len(shown) >= 2 and page.count("<img") == len(shown)
     widgets = [cell for cell in book.cells if "widget" in cell.metadata.get("tags", [])]
     assert page.count("class='widget-note'") + page.count('class="widget-note"') == len(widgets)
+    assert page.count(f'class="{MARK}"') == len(widgets)
 
 
 def test_the_notes_of_the_instructor_are_on_no_page(site: Path) -> None:

@@ -55,6 +55,8 @@ def test_no_answer_stands_on_the_slide_of_its_question(stem: str) -> None:
 def test_a_bet_is_a_card_with_its_choices() -> None:
     card = bet('predict("pages read", 0, 1, "all <of> them", key="k")')
     assert "pages read" in card and card.count("<li>") == 3 and "all &lt;of&gt; them" in card
+    pages = bet('predict_pages("which pages?", pages=64, key="k")')
+    assert pages == "<div class='bet'><b>Your bet:</b> which pages?</div>"
     assert bet("player(kernel)") == "" and bet("predict(question, 1, 2, key='k')") == ""
 
 

@@ -11,18 +11,25 @@ from mmaplab.constants import MAP_SHARED, PAGE_SIZE, PROT_READ, PROT_WRITE
 from mmaplab.sim import Kernel
 from mmaplab.views.layout import layout
 from mmaplab.views.linked import board
+from mmaplab.views.pointed import pointed
 from mmaplab.views.steps import steps
 from mmaplab.widgets.film import film, styles
 from mmaplab.widgets.player import MOST_STEPS, Player, player, player_twin
 from tests.views.pictures import PROGRAMS, cold_read, config
 
 
-def frame(data: dict[str, Any], k: int) -> dict[str, str]:
-    """Return what the browser shows at step k: object name to piece of picture, as player.js computes it."""
+def state(data: dict[str, Any], k: int, kind: str) -> dict[int, int]:
+    """Return what the changes up to step k add up to."""
     shown: dict[int, int] = {}
     for step in data["steps"][: k + 1]:
-        changes = step["set"]
+        changes = step[kind]
         shown.update(zip(changes[::2], changes[1::2], strict=True))
+    return shown
+
+
+def frame(data: dict[str, Any], k: int) -> dict[str, str]:
+    """Return what the browser shows at step k: object name to piece of picture, as player.js computes it."""
+    shown = state(data, k, "set")
     names = [f"{data['layers'][layer]} {name}" for layer, name in data["objects"]]
     return {names[thing]: data["parts"][part] for thing, part in shown.items() if part >= 0}
 
@@ -38,6 +45,8 @@ def test_every_step_of_the_film_is_the_static_picture_of_that_step(name: str) ->
         drawn = {f"{layer} {name}": svg for layer in parts for name, svg in parts[layer].items()}
         assert frame(data, k) == drawn
         assert data["steps"][k]["say"] == step.sentence
+        told = {data["targets"][t]: data["words"][w] for t, w in state(data, k, "tell").items() if w >= 0}
+        assert told == pointed(step, plan)
 
 
 def long_run(npages: int, accesses: int) -> Kernel:

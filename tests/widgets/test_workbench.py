@@ -10,8 +10,7 @@ from mmaplab.sim import Kernel
 from mmaplab.sim.process import Process
 from mmaplab.views.scene import records_of
 from mmaplab.widgets.session import BENCH, Session, bench
-from mmaplab.widgets.workbench import Workbench, workbench, workbench_twin
-from tests.views.drawing import check
+from mmaplab.widgets.workbench import Workbench, workbench
 
 
 def page(board: Workbench, index: int) -> None:
@@ -168,6 +167,24 @@ def test_time_passes_and_the_flusher_writes() -> None:
     assert board.session.kernel.disk_bytes("data.bin")[:1] == b"x"
 
 
+@pytest.mark.parametrize("wait", [0, 1, 4])
+def test_the_flusher_can_be_made_to_run(wait: int) -> None:
+    """Whenever the page became dirty, one press is enough; what was written is said, and nothing is written twice."""
+    board = mapped()
+    board.kind.value = "store"
+    board.session.tick(wait)
+    page(board, 0), page(board, 2)
+    board.seconds.value = 1
+    board.passed.click()
+    assert "nothing was written" in board.said.value
+    board.flusher.click()
+    assert "kernel.tick(35)" in board.said.value and "the flusher wrote pages 0, 2 of data.bin" in board.said.value
+    assert board.session.kernel.disk_bytes("data.bin")[::PAGE_SIZE] == b"x\0x" + bytes(5)
+    board.flusher.click()
+    assert "nothing was written" in board.said.value
+    assert records_of(replay(board.session.code())) == records_of(board.session.kernel)
+
+
 def test_advice_is_a_call_too() -> None:
     board = mapped()
     page(board, 0)
@@ -248,8 +265,11 @@ def test_a_task_that_is_done_before_it_begins_is_refused() -> None:
 
 
 def test_the_twin_is_the_picture_that_it_begins_with() -> None:
-    check(workbench_twin())
-    assert "no area" in repr(workbench_twin())
+    board = workbench(setup, task="make <two> areas", goal=two_areas, calls=1)
+    before = board.twin()
+    assert "make &lt;two&gt; areas" in before and board.picture.value in before
+    board.map.click()
+    assert board.twin() == before
 
 
 def test_addresses_are_written_from_the_nearest_name() -> None:

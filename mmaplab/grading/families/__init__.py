@@ -6,6 +6,7 @@
     places.py      get_unmapped_area
     processes.py   copy_page_range, zap_page_range
     files.py       page_cache_sync_ra, do_writepages, do_msync
+    cuts.py        truncate_pagecache
 
 A family is a function from a random number generator to a program; its docstring's first line says what is special
 about its programs. `generate(family, seed)` gives the same program on every machine.
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from random import Random
 
 from mmaplab.grading.families.areas import FINDING, MERGING
+from mmaplab.grading.families.cuts import CUTS
 from mmaplab.grading.families.faults import CASES, TRANSLATIONS, WRITE_PROTECTED
 from mmaplab.grading.families.files import READAHEAD, SYNCS, TURNS, WRITE_BACK
 from mmaplab.grading.families.places import PLACING
@@ -38,6 +40,7 @@ BY_SLOT: dict[str, tuple[Family, ...]] = {
     "copy_page_range": COPIES,
     "zap_page_range": ZAPS,
     "do_writepages": WRITE_BACK,
+    "truncate_pagecache": CUTS,
     "do_msync": SYNCS,
 }
 """The families of a kernel function, the simplest situation first; in the order of `mmaplab.sim.slots.Slots`."""

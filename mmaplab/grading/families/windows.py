@@ -10,7 +10,7 @@ from random import Random
 
 from mmaplab.calls import Call, Name
 from mmaplab.constants import PAGE_SIZE, PMD_SIZE, Map, Prot
-from mmaplab.grading.families.draft import ARENA
+from mmaplab.grading.families.draft import ARENA, RW, SHARED, Draft
 from mmaplab.grading.plain import Plain
 from mmaplab.grading.programs import FileSpec, Scenario
 
@@ -72,6 +72,17 @@ def a_walk(random: Random) -> Scenario:
     return _reading(16 * random.randrange(4), 96, random.randrange(40), [random.randrange(96) for _ in range(10)])
 
 
+def loads_and_stores(random: Random) -> Scenario:
+    """Loads and stores in a shared mapping of three windows: which access still finds no entry that permits it?"""
+    draft = Draft(random)
+    fd = draft.open(draft.file("f", 48))
+    area = draft.map(ARENA + 16 * random.randrange(4) * PAGE_SIZE, 48, RW, SHARED, fd)
+    pages = [16 * window + page for window in range(3) for page in random.sample(range(16), 2)]
+    for _ in range(10):
+        random.choice((draft.load, draft.store))(area, random.choice(pages))
+    return draft.scenario()
+
+
 WINDOWS = (inside_the_area, at_the_start, at_the_end, at_the_table, with_another_window, anywhere)
-WALKS = (a_walk,)
+WALKS = (a_walk, loads_and_stores)
 """For a learner's own program; the families above decide about do_fault_around."""

@@ -47,6 +47,6 @@ def _keep(version: Version) -> Function:
 
 def all_versions() -> list[Version]:
     """Return every version, room by room."""
-    from . import areas, faults, files, placing, processes, readahead, windows  # noqa: F401  they fill the list
+    from . import areas, cuts, faults, files, placing, processes, readahead, windows  # noqa: F401  they fill the list
 
     return VERSIONS

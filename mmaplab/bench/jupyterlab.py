@@ -1,13 +1,14 @@
-"""One JupyterLab on this machine and one headless Chromium that looks at it.
+"""One JupyterLab on this machine and one headless Chromium that looks at it; needs Playwright.
 
-    with Lab(root, log=path) as lab:
+    with Lab(root, chromium, log) as lab:
         view = lab.open("notebooks/05_the_page_fault.ipynb", width=1280)
         view.run_all()
         view.pictures(folder, "page fault")
         view.problems()             what went wrong, in words; an empty list is good
 
-JupyterLab is started as `mmaplab lab` starts it, with a home of its own, on a free port. Two settings differ: nothing
-is saved, so the notebooks stay as they are, and JupyterLab lets the test run its commands.
+JupyterLab is started by `mmaplab lab`, with a home of its own, on a free port. Two settings differ: nothing is saved,
+so the notebooks stay as they are, and JupyterLab lets the page run its commands. The browser tests look at the course
+with it, and the bench measures with it what a click takes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -28,9 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from playwright.sync_api import Browser, Page, Request, Response, sync_playwright
-
-from mmaplab.start import server_command
+from playwright.sync_api import Browser, Page, Request, Response, WebSocket, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -80,6 +80,22 @@ RUN_ALL = """() => {
   window.jupyterapp.commands.execute('notebook:run-all-cells').finally(() => { window.finished = true; });
 }"""
 
+PRESS_ALL = """async () => {
+  const pause = ms => new Promise(done => setTimeout(done, ms));
+  let pressed = 0;
+  for (const button of document.querySelectorAll('.jp-OutputArea-output button')) {
+    if (!button.isConnected || button.disabled || !button.offsetParent) continue;
+    button.click();
+    pressed += 1;
+    await pause(15);
+    if (button.closest('.presenting')) button.click();
+  }
+  return pressed;
+}"""
+
+FAILED_CALLBACK = re.compile(rb'"msg_type":\s*"error".*"msg_type":\s*"comm_msg"', re.DOTALL)
+"""A message of the kernel that says that a widget's click, not a cell, has raised."""
+
 ONLY_THE_NOTEBOOK = """() => {
   const shell = window.jupyterapp.shell;
   shell.collapseLeft();
@@ -110,7 +126,18 @@ class View:
         self.page.on("pageerror", lambda error: self.complain(f"script: {error}"))
         self.page.on("requestfailed", self.request_failed)
         self.page.on("response", self.answered)
-        self.page.on("websocket", lambda socket: socket.on("framesent", self.count_message))
+        self.page.on("websocket", self.follow)
+
+    def follow(self, socket: WebSocket) -> None:
+        """Count what is sent to a kernel, and listen to what it answers."""
+        socket.on("framesent", self.count_message)
+        socket.on("framereceived", self.hear)
+
+    def hear(self, message: bytes | str) -> None:
+        """Note a widget whose click has raised: the kernel says so, and no cell shows it."""
+        told = message.encode() if isinstance(message, str) else message
+        if FAILED_CALLBACK.search(told):
+            self.complain(f"a click raised: {told.decode(errors='replace')[-600:]}")
 
     def complain(self, what: str) -> None:
         """Note a complaint once."""
@@ -154,6 +181,21 @@ class View:
             self.wait(lambda state: state["status"] == "idle" and not state["running"], seconds, "the last outputs")
             self.page.wait_for_timeout(150)
 
+    def press_all(self, seconds: float = 120) -> int:
+        """Press every button of every widget once; return how many, when all that they set going has ended."""
+        pressed = int(self.page.evaluate(PRESS_ALL))
+        for _ in range(3):
+            self.wait(lambda state: state["status"] == "idle", seconds, "what the buttons set going")
+            self.page.wait_for_timeout(150)
+        return pressed
+
+    def theme(self, name: str) -> None:
+        """Change JupyterLab's theme, such as `JupyterLab Dark`, and wait until the page has its colours."""
+        self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        wanted = "false" if name.endswith("Dark") else "true"
+        self.page.wait_for_function("light => document.body.dataset.jpThemeLight === light", arg=wanted)
+        self.page.wait_for_timeout(500)
+
     def problems(self) -> list[str]:
         """Return everything that a reader would see go wrong, in words."""
         state = self.state()
@@ -191,13 +233,16 @@ class View:
 
 
 class Lab:
-    """A JupyterLab that serves `root`, and a browser; a context manager."""
+    """A JupyterLab that serves `root`, in which the notebook `first` is, and a browser; a context manager.
+
+    Entering it raises RuntimeError where JupyterLab does not start.
+    """
 
     browser: Browser
     url: str
 
-    def __init__(self, root: Path, chromium: str, log: Path) -> None:
-        self.root, self.chromium, self.log = root, chromium, log
+    def __init__(self, root: Path, chromium: str, log: Path, first: str = "notebooks/00_start_here.ipynb") -> None:
+        self.root, self.chromium, self.log, self.first = root, chromium, log, first
         self.token = secrets.token_hex(16)
 
     def __enter__(self) -> Self:
@@ -222,8 +267,9 @@ class Lab:
         options = ["--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
         options += [f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "mmaplab", "lab", "--root", str(self.root), "--open", self.first]
         server = subprocess.Popen(
-            server_command(self.root, None, options),
+            [*command, *options],
             env=private_environment(home),
             stdout=stack.enter_context(self.log.open("w")),
             stderr=subprocess.STDOUT,
@@ -245,12 +291,14 @@ class Lab:
         raise RuntimeError(f"JupyterLab did not start; {self.log} ends:\n{self.log.read_text()[-3000:]}")
 
     def open(self, path: str, width: int = 1280, height: int = 900) -> View:
-        """Open a notebook by its path below the root, in a page of its own; the kernel is ready, no cell ran."""
+        """Open a notebook by its path below the root, in a light page of its own; the kernel is ready, no cell ran."""
         view = View(self.browser.new_page(viewport={"width": width, "height": height}))
         view.listen()
         view.page.goto(f"{self.url}lab/tree/{path}?token={self.token}&reset")
         view.wait(lambda state: bool(state["ready"]), 90, f"opening {path}")
         view.page.evaluate(ONLY_THE_NOTEBOOK)
+        if view.page.evaluate("document.body.dataset.jpThemeLight") != "true":
+            view.theme("JupyterLab Light")
         return view
 
 
