@@ -58,6 +58,7 @@ from mmaplab.variants import (
     orders_question,
     window_question,
 )
+from mmaplab.views.areahistory import area_history
 from mmaplab.views.bill import bill
 from mmaplab.views.coursemap import course_map
 from mmaplab.views.frames import frames
@@ -98,6 +99,7 @@ __all__ = [
     "advice_effects",
     "against",
     "against_linux",
+    "area_history",
     "ask",
     "beliefs",
     "bill",

@@ -141,7 +141,7 @@ TOWERS = {
             "views.columns views.coursemap views.plots",
             "views.rows views.strip views.writeback",
             "views.bill views.cache views.frames views.space views.tables views.timeline views.twinview",
-            "views.layout",
+            "views.areahistory views.layout",
             "views.focus views.pointed",
             "views.board",
             "views.lanes views.stores",
