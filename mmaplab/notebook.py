@@ -73,6 +73,7 @@ from mmaplab.views.twinview import twinview
 from mmaplab.widgets.beliefs import beliefs, what_changed
 from mmaplab.widgets.live import live_walk
 from mmaplab.widgets.live_books import live_copies, live_pages
+from mmaplab.widgets.ownwords import own_words
 from mmaplab.widgets.play import play
 from mmaplab.widgets.player import player
 from mmaplab.widgets.predict import compare, compare_pages, predict, predict_pages
@@ -161,6 +162,7 @@ __all__ = [
     "one_frame_for_two",
     "one_line",
     "orders_question",
+    "own_words",
     "pagemap",
     "pages",
     "parts",

@@ -1,7 +1,7 @@
-"""What a learner has guessed, answered and solved: one JSON file of their own, never sent, never graded.
+"""What a learner has guessed, answered, written and solved: one JSON file of their own, never sent, never graded.
 
     {"predictions": {"05-tables": {"guess": 1, "question": "..."}}, "answers": {"05-q1": {"right": true, "tries": 2}},
-     "exercises": {"fault-bill": {"passed": 2, "of": 3}}}
+     "exercises": {"fault-bill": {"passed": 2, "of": 3}}, "words": {"05-recap": {"text": "...", "question": "..."}}}
 
 The folder is `MMAPLAB_HOME`, else the system's place for user data. A file that cannot be read is kept aside under
 another name, so that nothing is lost and no cell fails.
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-KINDS = ("predictions", "answers", "exercises")
+KINDS = ("predictions", "answers", "exercises", "words")
 Notes = dict[str, dict[str, dict[str, Any]]]
 
 

@@ -169,8 +169,8 @@ TOWERS = {
         floors=(
             "widgets widgets.twin",
             "widgets.film widgets.play widgets.running widgets.session",
-            "widgets.live widgets.live_books widgets.workbench widgets.beliefs widgets.predict widgets.progress"
-            " widgets.quiz widgets.player",
+            "widgets.live widgets.live_books widgets.workbench widgets.beliefs widgets.ownwords widgets.predict"
+            " widgets.progress widgets.quiz widgets.player",
             "widgets.questions",
         ),
         libraries=("anywidget", "ipywidgets", "traitlets", "IPython", "matplotlib", "numpy"),

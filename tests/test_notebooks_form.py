@@ -327,6 +327,16 @@ def test_a_chapter_has_all_its_parts(path: Path) -> None:
     assert parts == PARTS
 
 
+@all_of(NUMBERED)
+def test_the_recap_asks_before_it_answers(path: Path) -> None:
+    """A box for the learner's own words first; ours stand folded below it."""
+    by_id = {cell["id"]: cell for cell in cells(path)}
+    at = [cell["id"] for cell in cells(path)].index("recap")
+    assert [cell["id"] for cell in cells(path)][at : at + 3] == ["recap", "recap-words", "recap-ours"]
+    assert f'key="{path.stem[:2]}-recap"' in text(by_id["recap-words"])
+    assert text(by_id["recap-ours"]).startswith("<details>")
+
+
 @all_of([path for path in CHAPTERS if path.stem in chapters()])
 def test_a_chapter_states_the_minutes_of_the_schedule(path: Path) -> None:
     chapter = chapters()[path.stem]
