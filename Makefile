@@ -18,7 +18,7 @@
 #   make freeze      write the versions that are in .venv to constraints.txt
 #   make clean       remove .venv and everything that was made
 #
-# .venv/.lab and .venv/.test say what is installed; nothing is downloaded again while they are newer than
+# .venv/.lab, .venv/.docs and .venv/.test say what is installed; nothing is downloaded again while they are newer than
 # pyproject.toml and constraints.txt. Set PYTHON=/path/to/python3 for another Python.
 
 SHELL := /bin/sh
@@ -32,7 +32,7 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 
 # An environment whose Python is gone, or that was moved with the folder, is made again.
 ifneq ($(shell cat $(VENV)/.here 2>/dev/null),$(shell test -x $(PY) && pwd))
-$(shell rm -f $(VENV)/.here $(VENV)/.lab $(VENV)/.test)
+$(shell rm -f $(VENV)/.here $(VENV)/.lab $(VENV)/.docs $(VENV)/.test)
 endif
 
 .PHONY: lab test test-unit test-notebooks test-browser lint fuzz mutants notebooks release bench \
@@ -85,10 +85,10 @@ wheels: $(VENV)/.here
 docs: $(VENV)/.test
 	@$(PY) -m mmaplab.publish docs
 
-site: $(VENV)/.test
+site: $(VENV)/.docs
 	@$(PY) -m mmaplab.publish site site
 
-slides: $(VENV)/.test
+slides: $(VENV)/.docs
 	@$(PY) -m mmaplab.publish slides site/slides
 
 freeze: $(VENV)/.test
@@ -113,7 +113,7 @@ $(VENV)/.here:
 	  echo "$$found has no venv module: install it (Debian, Ubuntu: apt install python3-venv; Fedora has it in python3)." >&2; \
 	  exit 1; \
 	fi; \
-	rm -f $(VENV)/.lab $(VENV)/.test; \
+	rm -f $(VENV)/.lab $(VENV)/.docs $(VENV)/.test; \
 	$$found -m venv --clear $(VENV) && pwd > $@
 
 # $(call install,EXTRAS): the build tool first, so that building the package itself asks no network.
@@ -133,8 +133,12 @@ $(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/.here
 	$(call install,lab)
 	@touch $@
 
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/.here
+	$(call install,lab$(comma)docs)
+	@touch $(VENV)/.lab $@
+
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.here
 	$(call install,lab$(comma)test)
-	@touch $(VENV)/.lab $@
+	@touch $(VENV)/.lab $(VENV)/.docs $@
 
 comma := ,

@@ -111,101 +111,184 @@ class Stat:
 
 
 class Process(Protocol):
-    """A process of either kernel; see the table in the reference. Errors: `OSError`, `FatalSignal`."""
+    """A process of either kernel: system calls, and what its program does with memory.
+
+    A call that fails raises OSError with one of the errnos that its docstring names, and changes nothing that Linux
+    would not change. A load, store or fetch that Linux would answer with a signal raises SegmentationFault or BusError,
+    and the process lives on. Addresses, lengths and offsets are in bytes.
+    """
 
     @property
     def pid(self) -> int:
         """The process's number; getpid(2)."""
 
     def open(self, path: str, flags: int = 0, mode: int = 0o644) -> int:
-        """Open a file of the kernel's own flat directory; returns the lowest free descriptor, from 3. open(2)."""
+        """Open a file of the kernel's own flat directory; returns the lowest free descriptor, from 3.
+
+        Raises EBADF, EEXIST, EINVAL, EMFILE, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR. open(2).
+        """
 
     def close(self, fd: int) -> None:
-        """Close a descriptor; mappings of the file stay. close(2)."""
+        """Close a descriptor; mappings of the file stay.
+
+        Raises EBADF. close(2).
+        """
 
     def dup(self, fd: int) -> int:
-        """Return a second descriptor of the same open file. dup(2)."""
+        """Return a second descriptor of the same open file.
+
+        Raises EBADF, EMFILE. dup(2).
+        """
 
     def pipe(self) -> tuple[int, int]:
-        """Return the read and the write end of a pipe, which cannot be mapped. pipe(2)."""
+        """Return the read and the write end of a pipe, which cannot be mapped.
+
+        Raises EMFILE. pipe(2).
+        """
 
     def memfd_create(self, name: str) -> int:
-        """Return a descriptor of a nameless file in memory. memfd_create(2)."""
+        """Return a descriptor of a nameless file in memory.
+
+        Raises EINVAL, EMFILE. memfd_create(2).
+        """
 
     def read(self, fd: int, n: int) -> bytes:
-        """Read up to `n` bytes at the file position. read(2)."""
+        """Read up to `n` bytes at the file position.
+
+        Raises EBADF, EFAULT, EINVAL, EIO. read(2).
+        """
 
     def write(self, fd: int, data: bytes) -> int:
-        """Write at the file position; returns the bytes written. write(2)."""
+        """Write at the file position; returns the bytes written.
+
+        Raises EBADF, EFBIG, EINVAL, EIO, ENOSPC, EPIPE. write(2).
+        """
 
     def pread(self, fd: int, n: int, offset: int) -> bytes:
-        """Read up to `n` bytes at `offset`. pread(2)."""
+        """Read up to `n` bytes at `offset`.
+
+        Raises EBADF, EINVAL, ESPIPE. pread(2).
+        """
 
     def pwrite(self, fd: int, data: bytes, offset: int) -> int:
-        """Write at `offset`; returns the bytes written. pwrite(2)."""
+        """Write at `offset`; returns the bytes written.
+
+        Raises EBADF, EFBIG, EINVAL, EIO, ENOSPC, ESPIPE. pwrite(2).
+        """
 
     def lseek(self, fd: int, offset: int, whence: int = SEEK_SET) -> int:
-        """Move the file position; returns it. lseek(2)."""
+        """Move the file position; returns it.
+
+        Raises EBADF, EINVAL, ENXIO, ESPIPE. lseek(2).
+        """
 
     def ftruncate(self, fd: int, length: int) -> None:
-        """Set the file's size. ftruncate(2)."""
+        """Set the file's size.
+
+        Raises EBADF, EFBIG, EINVAL. ftruncate(2).
+        """
 
     def fsync(self, fd: int) -> None:
-        """Write the file's dirty pages to the disk and wait. fsync(2)."""
+        """Write the file's dirty pages to the disk and wait.
+
+        Raises EBADF, EINVAL, EIO. fsync(2).
+        """
 
     def fstat(self, fd: int) -> Stat:
-        """Return the file's size and inode number. fstat(2)."""
+        """Return the file's size and inode number.
+
+        Raises EBADF. fstat(2).
+        """
 
     def unlink(self, path: str) -> None:
-        """Remove a name; the file lives while it is open or mapped. unlink(2)."""
+        """Remove a name; the file lives while it is open or mapped.
+
+        Raises ENAMETOOLONG, ENOENT. unlink(2).
+        """
 
     def mmap(self, addr: int, length: int, prot: int, flags: int, fd: int = -1, offset: int = 0) -> int:
-        """Map a file or anonymous memory; returns the address. mmap(2)."""
+        """Map a file or anonymous memory; returns the address.
+
+        Raises EACCES, EAGAIN, EBADF, EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM. mmap(2).
+        """
 
     def munmap(self, addr: int, length: int) -> None:
-        """Remove the mappings in a range. munmap(2)."""
+        """Remove the mappings in a range.
+
+        Raises EINVAL, ENOMEM. munmap(2).
+        """
 
     def mprotect(self, addr: int, length: int, prot: int) -> None:
-        """Change what a range may be used for. mprotect(2)."""
+        """Change what a range may be used for.
+
+        Raises EACCES, EINVAL, ENOMEM. mprotect(2).
+        """
 
     def mremap(self, old_address: int, old_size: int, new_size: int, flags: int = 0, new_address: int = 0) -> int:
-        """Grow, shrink or move a mapping; returns its address. mremap(2)."""
+        """Grow, shrink or move a mapping; returns its address.
+
+        Raises EAGAIN, EFAULT, EINVAL, ENOMEM. mremap(2).
+        """
 
     def msync(self, addr: int, length: int, flags: int) -> None:
-        """Write a shared file mapping's dirty pages back. msync(2)."""
+        """Write a shared file mapping's dirty pages back.
+
+        Raises EBUSY, EINVAL, EIO, ENOMEM. msync(2).
+        """
 
     def madvise(self, addr: int, length: int, advice: int) -> None:
-        """Advise the kernel about the use of a range. madvise(2)."""
+        """Advise the kernel about the use of a range.
+
+        Raises EACCES, EAGAIN, EFAULT, EINVAL, ENOMEM. madvise(2).
+        """
 
     def mincore(self, addr: int, length: int) -> list[bool]:
-        """Return for each page whether it is in memory. mincore(2)."""
+        """Return for each page whether it is in memory.
+
+        Raises EINVAL, ENOMEM. mincore(2).
+        """
 
     def mlock(self, addr: int, length: int) -> None:
-        """Bring the pages of a range in and keep them. mlock(2)."""
+        """Bring the pages of a range in and keep them.
+
+        Raises EINVAL, ENOMEM, EPERM. mlock(2).
+        """
 
     def munlock(self, addr: int, length: int) -> None:
-        """Undo mlock. munlock(2)."""
+        """Undo mlock.
+
+        Raises EINVAL, ENOMEM. munlock(2).
+        """
 
     def brk(self, addr: int) -> int:
         """Move the end of the heap; returns the break, the present one where it cannot move. brk(2)."""
 
     def setrlimit(self, resource: int, limit: int) -> None:
-        """Set a resource limit in bytes. setrlimit(2)."""
+        """Set a resource limit in bytes.
+
+        Raises EINVAL. setrlimit(2).
+        """
 
     def load(self, addr: int, n: int = 1) -> bytes:
-        """Load `n` bytes, one by one from the lowest address."""
+        """Load `n` bytes, one by one from the lowest address. Raises FatalSignal."""
 
     def touch(self, addr: int, length: int, step: int = PAGE_SIZE) -> None:
-        """Load one byte in every `step` bytes of [addr, addr + length), in order; the bytes are not returned."""
+        """Load one byte in every `step` bytes of [addr, addr + length), in order.
+
+        Returns nothing. Raises FatalSignal.
+        """
 
     def store(self, addr: int, data: bytes) -> None:
-        """Store `data`, byte by byte from the lowest address."""
+        """Store `data`, byte by byte from the lowest address. Raises FatalSignal."""
 
     def execute(self, addr: int) -> None:
-        """Fetch and run the return instruction that the program has stored at `addr`."""
+        """Fetch and run the return instruction that the program has stored at `addr`. Raises FatalSignal."""
 
     def fork(self) -> Process:
-        """Return a child with a copy of the address space; descriptors share their open files. fork(2)."""
+        """Return a child with a copy of the address space; descriptors share their open files.
+
+        Raises ENOMEM. fork(2).
+        """
 
     def exit(self, status: int = 0) -> None:
         """End the process; using it afterwards raises ProcessLookupError. _exit(2)."""

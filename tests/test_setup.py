@@ -117,6 +117,8 @@ def test_binder_takes_the_conda_environment() -> None:
     for name in ("binder", ".binder", "Dockerfile", "requirements.txt", "Pipfile"):
         assert not (ROOT / name).exists()
     assert yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["name"] == "mmaplab"
+    page = re.search(r"\?urlpath=lab/tree/(\S+\.ipynb)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert page and (ROOT / page.group(1)).is_file()
 
 
 # ---------------------------------------------------------------- a hub
@@ -259,11 +261,13 @@ def test_a_learner_of_a_shared_installation_asks_the_doctor(shared: Path, python
 
 
 def test_a_learner_of_a_shared_installation_keeps_answers_at_home(shared: Path, python: str) -> None:
-    code = "from mmaplab import notes\nprint(notes.__file__)\n" + PROGRAM
+    code = "from mmaplab import notes\nassert notes.write('answers', '01-q1', {'right': True})\n" + PROGRAM
     done = as_a_learner(python, shared, code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "b'hello'"
-    assert not list((shared / "site").rglob("__pycache__"))
+    assert done.stdout == "b'hello'\n"
+    kept = list((shared / "home").rglob("notes.json"))
+    assert len(kept) == 1 and json.loads(kept[0].read_text())["answers"] == {"01-q1": {"right": True}}
+    assert not list((shared / "site").rglob("__pycache__")) and not list((shared / "site").rglob("notes.json"))
 
 
 @pytest.mark.live

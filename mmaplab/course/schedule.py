@@ -1,7 +1,7 @@
 """Schedules for teaching, added up from the minutes that the chapters state.
 
     mmaplab schedule                    all of it, chapter by chapter
-    mmaplab schedule --minutes 90       what fits into 90 minutes
+    mmaplab schedule --minutes 90       what fits into 90 minutes, with breaks and the chapters' tasks
     mmaplab schedule --sessions 6       six sessions of about equal length
 
 A reader's minutes are an upper bound for a room with a projector, where exercises are homework.
@@ -31,15 +31,22 @@ SHORT = (
 """Where there is no time for everything: the chapters that change most what people believe, the first first."""
 SHARE = 0.5
 """A chapter that is shown, with its predictions asked of the room, takes this part of its reading minutes."""
+TASK, BREAK = 5, 5
+"""Minutes: pairs work on a chapter's task in *Play*; and a rest, one for each whole hour."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """Chapters that are taught together, with the minutes they take in the room and at home."""
+    """Chapters that are taught together, with the minutes they take in the room and at home.
+
+    `tasks` and `breaks` are parts of `room`, where the chapters are shown and not read.
+    """
 
     chapters: tuple[Chapter, ...]
     room: int
     home: int
+    tasks: int = 0
+    breaks: int = 0
 
 
 def whole(parts: int) -> list[Session]:
@@ -84,20 +91,27 @@ def _session(part: Sequence[Chapter]) -> Session:
 
 def within(minutes: int) -> Session:
     """Return the chapters that can be shown in `minutes`, the most surprising first chosen. Raises ValueError."""
-    left, chosen = float(minutes), []
+    breaks = minutes // 60 * BREAK
+    left, chosen = float(minutes - breaks), []
     for stem in SHORT:
-        cost = chapters()[stem].reading * SHARE
+        cost = shown(chapters()[stem])
         if cost <= left:
             chosen.append(stem)
             left -= cost
     if not chosen:
         raise ValueError(f"{minutes} minutes hold no chapter: the shortest takes {_shortest():.0f}")
     found = tuple(chapters()[stem] for stem in sorted(chosen))
-    return Session(found, round(minutes - left), sum(c.exercises for c in found))
+    home = sum(c.exercises for c in found)
+    return Session(found, round(minutes - left), home, TASK * len(found), breaks)
+
+
+def shown(chapter: Chapter) -> float:
+    """Return the minutes that a chapter takes when it is shown, with its task."""
+    return chapter.reading * SHARE + TASK
 
 
 def _shortest() -> float:
-    return min(chapters()[stem].reading for stem in SHORT) * SHARE
+    return min(shown(chapters()[stem]) for stem in SHORT)
 
 
 def text(sessions: Sequence[Session]) -> str:
@@ -108,6 +122,8 @@ def text(sessions: Sequence[Session]) -> str:
             rows.append(f"session {number}: {session.room} minutes, exercises {session.home} minutes")
         for c in session.chapters:
             rows.append(f"  {c.number} {c.title:22} reading {c.reading:3}   exercises {c.exercises:3}   {c.question}")
+        if session.tasks or session.breaks:
+            rows.append(f"  tasks in pairs {session.tasks} minutes, breaks {session.breaks} minutes")
     room, home = sum(s.room for s in sessions), sum(s.home for s in sessions)
     rows.append(f"together: {room} minutes ({room / 60:.1f} hours), exercises {home} minutes ({home / 60:.1f} hours)")
     return "\n".join(rows)

@@ -107,7 +107,7 @@ def store(root: Path) -> list[Path]:
     table = printed(program(root))
     png, says = photograph()
     picture.write_bytes(png)
-    image = f'<img src="docs/player.png" width="620" alt="The player, at step {STEP}: {says}">'
+    image = f'<img src="docs/player.png" width="430" alt="The player, at step {STEP}: {says}">'
     text = filled(readme.read_text(encoding="utf-8"), {"twin": f"```\n{table}\n```", "player": image})
     readme.write_text(text, encoding="utf-8")
     return [readme, picture]

@@ -18,7 +18,9 @@ import griffe
 PUBLIC = (
     "mmaplab",
     "mmaplab.interface",
+    "mmaplab.constants",
     "mmaplab.sim",
+    "mmaplab.sim.slots",
     "mmaplab.real",
     "mmaplab.twin",
     "mmaplab.ledger",
@@ -31,6 +33,7 @@ PUBLIC = (
 """The modules that others may build on, in the order of the reference."""
 
 EXCEPTION = r"(?:[A-Z][A-Za-z]*(?:Error|Fault|Signal|Died|Hung)|NotAvailable|NotMeasurable|KeyboardInterrupt)"
+ERRNO = r"\bE(?:[A-Z]{3,}|2BIG|IO)\b"
 SOURCES = (r"[a-z_]\w*\(\d\)", r"(?:mm|fs|arch|kernel|lib|ipc|include)/[\w./-]+\.[ch](?:: \w+)?", r"/proc/[\w/-]+")
 """How a docstring names its source: a man page, a file of Linux with its function, a file of /proc."""
 HEAD = """# Reference
@@ -66,8 +69,8 @@ class Entry:
 
     @property
     def errors(self) -> list[str]:
-        """The exceptions that the docstring names."""
-        return list(dict.fromkeys(re.findall(rf"\b{EXCEPTION}\b", self.doc)))
+        """The exceptions that the docstring names, then the errnos of its system calls."""
+        return list(dict.fromkeys(re.findall(rf"\b{EXCEPTION}\b", self.doc) + re.findall(ERRNO, self.doc)))
 
     @property
     def sources(self) -> list[str]:

@@ -52,6 +52,14 @@ def test_every_page_opens_from_the_folder(folder: Path, page: Page) -> None:
             assert wide <= 0, f"{path.name} is {wide} pixels wider than the window"
 
 
+def test_no_page_is_wider_than_a_phone(folder: Path, page: Page) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    for path in sorted(set(folder.rglob("*.html")) - set((folder / "slides").rglob("*.html"))):
+        page.goto(path.as_uri())
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 0, f"{path.name} is {wide} pixels wider than a phone's window"
+
+
 def test_the_search_finds_a_section_and_leads_to_it(folder: Path, page: Page) -> None:
     page.goto((folder / "notebooks" / "00_start_here.html").as_uri())
     page.keyboard.press("/")

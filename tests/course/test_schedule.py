@@ -6,7 +6,7 @@ import pytest
 
 from mmaplab.cli import main
 from mmaplab.course import chapters
-from mmaplab.course.schedule import SHARE, whole, within
+from mmaplab.course.schedule import BREAK, SHARE, TASK, whole, within
 
 
 @pytest.mark.parametrize("parts", range(1, 13))
@@ -22,10 +22,12 @@ def test_more_sessions_are_never_longer() -> None:
     assert longest == sorted(longest, reverse=True)
 
 
-@pytest.mark.parametrize("minutes", [30, 90, 180, 1000])
+@pytest.mark.parametrize("minutes", [40, 90, 180, 1000])
 def test_a_short_course_fits(minutes: int) -> None:
     session = within(minutes)
-    assert session.room == round(sum(c.reading * SHARE for c in session.chapters)) <= minutes
+    assert session.breaks == minutes // 60 * BREAK and session.tasks == TASK * len(session.chapters)
+    taught = sum(c.reading * SHARE for c in session.chapters)
+    assert session.room == round(taught + session.tasks + session.breaks) <= minutes
 
 
 @pytest.mark.parametrize("words", [["--minutes", "5"], ["--sessions", "0"], ["--sessions", "13"]])

@@ -20,6 +20,7 @@ ROOT = HERE.parents[1]
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 PURE = ("pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging", "pygments")
 """What pytest needs; all of it is Python, so that one installation serves every version."""
+LIBRARIES = Path(pytest.__file__).parents[1]
 SUBSET = (
     "tests/sim/test_kernel.py",
     "tests/sim/test_vma.py",
@@ -29,12 +30,11 @@ SUBSET = (
     "tests/views/test_linked.py",
     "tests/views/test_strip.py",
     "tests/test_ledger.py",
-    "tests/test_cli.py",
     "tests/course",
-    "tests/rules/test_4_signals.py",
-    "tests/rules/test_7_brk.py",
 )
-"""Tests of the simulator, its pictures, the ledger, and (where it is) the live kernel, which need no other library."""
+"""Tests of the simulator, its pictures, the ledger and the course, which need no other library and no system."""
+WITH_A_SYSTEM = ("tests/test_cli.py", "tests/rules/test_4_signals.py", "tests/rules/test_7_brk.py")
+"""Tests that start processes, or ask the live kernel where it is."""
 
 
 def inside(folder: Path, pattern: str) -> list[Path]:
@@ -60,9 +60,8 @@ def test_the_package_works_in_every_python_it_promises(version: str, tmp_path: P
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         pytest.skip("this is the Python that runs all tests")
     python = interpreter(version)
-    libraries = Path(pytest.__file__).parents[1]
     for name in PURE:
-        (tmp_path / name).symlink_to(libraries / name)
+        (tmp_path / name).symlink_to(LIBRARIES / name)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))},
         "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
@@ -70,7 +69,7 @@ def test_the_package_works_in_every_python_it_promises(version: str, tmp_path: P
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "MMAPLAB_REQUIRE": "",
     }
-    words = [python, "-S", "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUBSET]
+    words = [python, "-S", "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUBSET, *WITH_A_SYSTEM]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert " passed" in done.stdout
@@ -191,3 +190,23 @@ def test_every_room_below_the_live_kernel_imports_there(pyodide: Path) -> None:
     words = ["node", str(HERE / "in_node.mjs"), str(pyodide), str(ROOT)]
     done = subprocess.run(words, input=code, capture_output=True, text=True, timeout=200)
     assert done.stdout == "all\n", done.stderr[-2000:]
+
+
+TESTS_THERE = """
+import sys
+import pytest
+print(sys.version_info[:2] >= (3, 14))
+print("code", int(pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir=/course", {tests}])))
+"""
+
+
+@pytest.mark.node
+def test_the_simulators_tests_pass_in_a_browsers_python(pyodide: Path, tmp_path: Path) -> None:
+    """Pyodide is also the one Python 3.14 that every machine with Node.js can fetch: no other may be installed."""
+    for name in PURE:
+        (shutil.copytree if (LIBRARIES / name).is_dir() else shutil.copyfile)(LIBRARIES / name, tmp_path / name)
+    code = TESTS_THERE.format(tests=", ".join(repr(f"/course/{path}") for path in SUBSET))
+    words = ["node", str(HERE / "in_node.mjs"), str(pyodide), str(ROOT), str(tmp_path)]
+    done = subprocess.run(words, input=code, capture_output=True, text=True, timeout=280)
+    told = done.stdout.splitlines()
+    assert told[0] == "True" and told[-1] == "code 0", done.stdout[-3000:] + done.stderr[-1000:]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
+import shutil
 import struct
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
+from mmaplab.course import claims
+from mmaplab.fuzz.profiles import PROFILES
 from mmaplab.publish import readme
 from mmaplab.publish.chapters import NoCourse
 
@@ -55,12 +60,44 @@ def test_the_picture_can_be_taken_anew() -> None:
     assert says == readme.the_player().steps[readme.STEP - 1].sentence
 
 
+SCREEN = (830, 1000)
+"""Width of a README on a code host, and height of a browser's window on a large screen; pixels."""
+FIRST = TEXT.partition("<!-- twin: end -->")[0]
+
+
 def test_the_first_screen_says_what_this_is_and_where_to_go() -> None:
-    first = TEXT.partition("## Other ways to set it up")[0]
-    assert all(word in first for word in ("docs/player.png", "make lab", "make test", "Predicted and measured agree"))
-    rows = re.findall(r"^\| ([a-z ]+) \| (.+) \|$", first, re.MULTILINE)
-    assert {who for who, _ in rows} >= {"learn", "teach", "grade", "change something"}
-    assert len(first.splitlines()) < 70
+    assert all(word in FIRST for word in ("docs/player.png", "make lab", "make test", "Predicted and measured agree"))
+    links = dict(re.findall(r"\[([^\]]+)\]\(([^)]+)\)", FIRST))
+    assert {who.lower() for who in links} >= {"learn", "teach", "grade", "change something"}
+    for place in filter(lambda link: link.startswith("#"), links.values()):
+        assert re.search(rf"^## {place[1:].replace('-', ' ')}$", TEXT, re.MULTILINE | re.IGNORECASE)
+
+
+@pytest.mark.browser
+def test_the_first_screen_is_one_screen(tmp_path: Path) -> None:
+    mistune = pytest.importorskip("mistune")
+    browser = next(filter(None, map(shutil.which, readme.BROWSERS)), None)
+    if browser is None:
+        pytest.skip("there is no Chromium here")
+    page = tmp_path / "README.html"
+    style = "body{font:16px/1.5 sans-serif;margin:0}pre{font-size:85%;padding:16px}img{max-width:100%}"
+    body = mistune.html(FIRST + "```").replace('src="docs/', f'src="file://{ROOT}/docs/')
+    page.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{body}", encoding="utf-8")
+    with sync_playwright() as driver:
+        with driver.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"]) as chromium:
+            shown = chromium.new_page(viewport={"width": SCREEN[0], "height": 400})
+            shown.goto(page.as_uri())
+            height = shown.evaluate("document.documentElement.scrollHeight")
+    assert height <= SCREEN[1], f"what README shows first is {height} pixels high"
+
+
+def test_the_numbers_in_the_prose_are_those_of_the_files() -> None:
+    assert f"lists all {len(claims())} and runs them" in " ".join(TEXT.split())
+    mutants = json.loads((ROOT / "tests" / "fuzz" / "mutants.json").read_text(encoding="utf-8"))
+    noticed = [first for first in mutants["noticed"].values() if first is not None]
+    assert f"({len(noticed)} of {len(mutants['noticed'])} within {mutants['programs']} programs" in TEXT
+    programs = 2 * len(PROFILES) * -(-2000 // len(PROFILES))  # tests/fuzz/agreement.py, on two file systems
+    assert f"`make test` runs {programs:,} random programs of about 80 calls" in TEXT
 
 
 def test_a_folder_without_readme_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import importlib
 import inspect
 import re
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from mmaplab.interface import Process
 from mmaplab.publish import reference
-from mmaplab.publish.reference import PUBLIC, Entry, entries
+from mmaplab.publish.reference import ERRNO, PUBLIC, Entry, entries
+from tests.manpages.table import Left, Page
+from tests.manpages.test_manpages import PAGES
 
 ROOT = Path(__file__).parents[2]
 FOUND = entries(ROOT)
@@ -97,6 +101,19 @@ def test_a_process_has_a_man_page_for_every_system_call() -> None:
     (process,) = [one for one in FOUND["mmaplab.interface"] if one.name == "Process"]
     without = [one.name for one in process.members if not one.sources]
     assert set(without) <= {"load", "store", "touch", "execute", "maps", "faults", "exit", "clone_thread"}, without
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_system_call_names_every_errno_that_a_row_of_its_man_page_gives(page: Page) -> None:
+    answers = [row.answer for rows in page.entries.values() if not isinstance(rows, Left) for row in rows]
+    errnos = {answer for answer in answers if isinstance(answer, str) and answer in errno.errorcode.values()}
+    named = set(re.findall(ERRNO, inspect.getdoc(getattr(Process, page.name)) or ""))
+    consequences = {"EMFILE", "ENOMEM"} if page.name == "setrlimit" else set()  # of other calls, under the limit
+    assert errnos - consequences <= named <= {*errno.errorcode.values(), "EOPNOTSUPP"}
+
+
+def test_the_slots_and_the_constants_are_told() -> None:
+    assert "`do_fault_around" in TEXT and "`mmaplab.constants.Map`" in TEXT
 
 
 def test_the_stored_reference_is_the_one_of_these_docstrings() -> None:
