@@ -1,6 +1,6 @@
 """Experiments of chapter 11: what advice does, and what input and output have to do with faults.
 
-    advice_effects()            one touch of a cold file under different advice
+    advice_effects()            one touch of a cold file under different advice, and what is no hint but an order
     faults_and_io()             faults without input, input without faults
 
 Each raises NotAvailable where there is no live Linux.
@@ -8,7 +8,7 @@ Each raises NotAvailable where there is no live Linux.
 
 from __future__ import annotations
 
-from mmaplab.constants import PAGE_SIZE, Madv
+from mmaplab.constants import PAGE_SIZE, Madv, Map
 from mmaplab.lab import NotAvailable, Value
 from mmaplab.real import drop_cache, fault_counts, file_mapping, io_counters, pagemap, residency, warm_file
 from mmaplab.real.libc import require_linux
@@ -17,7 +17,8 @@ from mmaplab.real.libc import require_linux
 def advice_effects(pages: int = 256, page: int = 128) -> dict[str, Value]:
     """Touch one byte of a cold file, by default and under MADV_RANDOM; then ask for all of it with MADV_WILLNEED.
 
-    Pages and entries; madvise(2). Raises NotAvailable where there is no Linux, or where the file has no disk.
+    At last MAP_POPULATE and MADV_DONTNEED, which are no hints: the entries after each. Pages and entries; madvise(2).
+    Raises NotAvailable where there is no Linux, or where the file has no disk.
     """
     require_linux()
     told: dict[str, Value] = {}
@@ -38,6 +39,10 @@ def advice_effects(pages: int = 256, page: int = 128) -> dict[str, Value]:
         drop_cache(path)
         with file_mapping(path, advice=Madv.MADV_WILLNEED) as m:
             told["MADV_WILLNEED: entries"] = sum(pagemap(m))
+        with file_mapping(path, flags=Map.MAP_SHARED | Map.MAP_POPULATE) as m:
+            told["MAP_POPULATE: entries"] = sum(pagemap(m))
+            m.advise(Madv.MADV_DONTNEED)
+            told["MADV_DONTNEED: entries"] = sum(pagemap(m))
     return told
 
 

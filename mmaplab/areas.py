@@ -12,6 +12,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from mmaplab.constants import PAGE_SIZE, Map, Prot
 from mmaplab.lab import Value
@@ -25,7 +26,10 @@ RW = int(Prot.PROT_READ | Prot.PROT_WRITE)
 
 
 def count_areas(times: int = 50) -> dict[str, Value]:
-    """Count how many areas each kind of call adds to this process; negative where it removes some."""
+    """Count how many areas each kind of call adds to this process; negative where it removes some.
+
+    And the most that a process may have: vm.max_map_count, Documentation/admin-guide/sysctl/vm.rst.
+    """
     require_linux()
     counted: dict[str, Value] = {}
     kept: list[int] = []
@@ -42,7 +46,8 @@ def count_areas(times: int = 50) -> dict[str, Value]:
                 counted[name] = len(maps()) - before
     for address in kept:
         unmap_memory(address, PAGE_SIZE)
-    return counted | _cuts()
+    allowed = int(Path("/proc/sys/vm/max_map_count").read_text(encoding="ascii"))
+    return counted | _cuts() | {"areas allowed": allowed}
 
 
 def _map_pages(fd: int, offsets: list[int]) -> list[int]:

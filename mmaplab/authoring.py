@@ -77,7 +77,8 @@ def tidy_outputs(cell: NotebookNode) -> None:
             continue
         if "data" in output:
             output.data.pop(VIEW, None)
-        outputs.append(output)
+        if output.get("data") != {}:
+            outputs.append(output)
     cell.outputs = outputs
 
 
@@ -153,8 +154,9 @@ def glossary_notebook() -> NotebookNode:
 
 GLOSSARY_TITLE = """# The words of the course
 
-Each term is defined once, in bold, in the chapter that needs it first. Names in the font of code are the kernel's own:
-you find a function of the same name in Linux and in the simulated kernel, and `source("name")` shows the latter."""
+Each term is defined once, in bold, in the chapter that the last column names; an earlier chapter that meets it says in
+a few words what it means. Names in the font of code are the kernel's own: you find a function of the same name in Linux
+and in the simulated kernel, and `source("name")` shows the latter."""
 
 
 def freeze(path: Path = CONSTRAINTS) -> None:

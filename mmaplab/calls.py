@@ -190,7 +190,7 @@ def constant_text(names: type[IntFlag] | type[IntEnum], value: int) -> str:
     for name, member in names.__members__.items():
         if member and rest & member == member:
             parts.append(name)
-            rest &= ~member
+            rest &= ~int(member)  # not ~member: that has the bits of its class only, and `rest` may have any
     return " | ".join(parts + ([hex(rest)] if rest or not parts else []))
 
 

@@ -1,5 +1,6 @@
 """Experiments of chapter 10: bad addresses on the live kernel, touched by the kernel itself or by a child.
 
+    page_size()                 what sysconf(3) says of the page, and what an area of one byte shows of it
     touch_by_system_call()      write(2) from addresses that cannot be read
     in_a_child(function)        run a function in a Python of its own, and say how it ended
 
@@ -21,25 +22,36 @@ from collections.abc import Callable
 
 from mmaplab.constants import PAGE_SIZE, Map, Prot
 from mmaplab.lab import Value
-from mmaplab.real import warm_file
+from mmaplab.real import file_mapping, maps, warm_file
 from mmaplab.real.libc import check, function, map_memory, require_linux, unmap_memory
 
 NOWHERE = PAGE_SIZE
 """An address that no process has: below vm.mmap_min_addr."""
 
 
+def page_size() -> dict[str, Value]:
+    """Ask for the size of a page, and map one byte of a file: both answers in bytes. sysconf(3), _SC_PAGESIZE."""
+    require_linux()
+    with warm_file(1) as path, file_mapping(path, 1) as m:
+        area = next(area for area in maps() if area.start == m.address)
+        return {
+            "os.sysconf('SC_PAGE_SIZE')": os.sysconf("SC_PAGE_SIZE"),
+            "area of a mapping of 1 byte": area.end - area.start,
+        }
+
+
 def touch_by_system_call() -> dict[str, Value]:
-    """Give write(2) three buffers: a good one, a page behind a file's end, and an address without an area."""
+    """Give write(2) three buffers: a good one, a page past a file's end, and an address without an area."""
     require_linux()
     with warm_file(1) as path, open(path, "rb") as file, tempfile.TemporaryFile() as sink:
         m = mmap.mmap(file.fileno(), PAGE_SIZE, prot=mmap.PROT_READ)
-        behind = map_memory(0, 2 * PAGE_SIZE, Prot.PROT_READ, Map.MAP_SHARED, file.fileno()) + PAGE_SIZE
+        past = map_memory(0, 2 * PAGE_SIZE, Prot.PROT_READ, Map.MAP_SHARED, file.fileno()) + PAGE_SIZE
         told: dict[str, Value] = {
             "write from a page of the file": _name(lambda: os.write(sink.fileno(), m)),
-            "write from a page behind the file's end": _name(lambda: _write(sink.fileno(), behind)),
+            "write from a page past the file's end": _name(lambda: _write(sink.fileno(), past)),
             "write from an address without area": _name(lambda: _write(sink.fileno(), NOWHERE)),
         }
-        unmap_memory(behind - PAGE_SIZE, 2 * PAGE_SIZE)
+        unmap_memory(past - PAGE_SIZE, 2 * PAGE_SIZE)
         m.close()
     return told
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from mmaplab.interface import Process, Program
 from mmaplab.lab import NotAvailable, Value
-from mmaplab.real import LinuxKernel, drop_cache, file_mapping, warm_file
+from mmaplab.real import LinuxKernel, drop_cache, fault_counts, file_mapping, warm_file
 from mmaplab.real.probe import measured
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.twin import Comparison
@@ -62,6 +62,28 @@ def time_touches() -> dict[str, Value]:
         "minor fault, ns": statistics.median(minor),
         "major fault, ns": statistics.median(major),
     }
+
+
+def faults_by_piece(pages: int = 512) -> dict[str, Value]:
+    """Write files of `pages` pages in pieces of several sizes; count the faults of one pass over a mapping of each.
+
+    A last piece of some bytes lies behind the pages, for the folio at a file's end is mapped by other rules.
+    """
+    told: dict[str, Value] = {"pages": pages}
+    for piece in (1, 16, 64, pages):
+        with warm_file(1) as path, open(path, "wb", buffering=0) as file:
+            for _ in range(pages // piece):
+                file.write(bytes(piece * PAGE))
+            file.write(b"the end")
+            told[f"faults, written {piece} at a time"] = min(_faults_of_a_pass(path, pages) for _ in range(3))
+    return told
+
+
+def _faults_of_a_pass(path: str, pages: int) -> int:
+    """Map the first pages of a file and load a byte of each; the number of faults."""
+    with file_mapping(path, length=pages * PAGE) as m, fault_counts() as faults:
+        m.array[::PAGE].sum()
+    return faults.minor + faults.major
 
 
 def nanoseconds(array: object, page: int) -> int:

@@ -1,6 +1,8 @@
 """Experiments of chapter 01: mmap seen from outside, in this very Python process.
 
     with text_file("Dear reader") as path: ...      a small file on the disk, for a `with` block
+    with cold_file(64) as path: ...                 a file of 64 pages, none of which is in memory
+    loaded_elsewhere(path, 4)                       the first four bytes, as another process loads them from a mapping
     can_be_mapped()                                 what mmap takes, and the errno where it does not
     cold_touch()                                    touched, mapped, read: three numbers
 
@@ -13,6 +15,8 @@ import errno
 import mmap
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -31,8 +35,32 @@ def text_file(text: str) -> Iterator[str]:
         yield path
 
 
+@contextmanager
+def cold_file(pages: int) -> Iterator[str]:
+    """Make a file of `pages` pages that is only on the disk, for a `with` block; gives its path.
+
+    Raises NotAvailable where the file has no disk, or will not leave memory.
+    """
+    with warm_file(pages) as path:
+        drop_cache(path)
+        with file_mapping(path) as m:
+            if any(residency(m)):
+                raise NotAvailable("the file cannot be taken out of memory: its file system has no disk")
+        yield path
+
+
+def loaded_elsewhere(path: str, count: int) -> str:
+    """Let a process of its own map a file and load its first `count` bytes; returns them as text."""
+    program = "import mmap, sys; file = open(sys.argv[1], 'r+b'); m = mmap.mmap(file.fileno(), 0)"
+    started = [sys.executable, "-I", "-c", f"{program}; print(m[:{count}].decode())", path]
+    return subprocess.run(started, capture_output=True, text=True, check=True).stdout.rstrip("\n")
+
+
 def can_be_mapped() -> dict[str, Value]:
-    """Try mmap(2) on descriptors of several kinds: 'yes', or the name of the error; and count our areas."""
+    """Try mmap(2) on descriptors of several kinds: 'yes', or the name of the error; and count our areas.
+
+    Raises NotAvailable where one of the two devices is missing.
+    """
     answers: dict[str, Value] = {}
     read_end, write_end = os.pipe()
     with (
@@ -40,16 +68,24 @@ def can_be_mapped() -> dict[str, Value]:
         text_file("x") as path,
         closing(socket.socket(socket.AF_UNIX)) as local,
     ):
-        opened = {"a file": os.open(path, os.O_RDONLY), "a directory": os.open(directory, os.O_RDONLY)}
-        opened |= {"a pipe": read_end, "a local socket": local.fileno(), "no file at all": -1}
-        for name, fd in opened.items():
+        named = {"a file": path, "the device /dev/zero": "/dev/zero"}
+        named |= {"the device /dev/null": "/dev/null", "a directory": directory}
+        opened = {name: _open(place) for name, place in named.items()}
+        for name, fd in (opened | {"a pipe": read_end, "a local socket": local.fileno(), "no file at all": -1}).items():
             answers[name] = _try(fd)
-        for fd in (opened["a file"], opened["a directory"], read_end, write_end):
+        for fd in (*opened.values(), read_end, write_end):
             os.close(fd)
     areas = maps()
     answers["areas of this process"] = len(areas)
     answers["of them with a file"] = sum(area.path.startswith("/") for area in areas)
     return answers
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NotAvailable(f"{path} cannot be opened here: {error.strerror}") from None
 
 
 def _try(fd: int) -> str:
@@ -68,11 +104,8 @@ def cold_touch(pages: int = 1024, page: int = 512) -> dict[str, Value]:
     Pages, entries and bytes; mincore(2). Raises NotAvailable where the file has no disk.
     """
     counted: dict[str, Value] = {"pages": pages}
-    with warm_file(pages) as path:
-        drop_cache(path)
+    with cold_file(pages) as path:
         with file_mapping(path) as m:
-            if any(residency(m)):
-                raise NotAvailable("the file cannot be taken out of memory: its file system has no disk")
             counted["in memory after mmap"], counted["entries after mmap"] = sum(residency(m)), sum(pagemap(m))
             array, before = m.array, io_counters()
             array[page * PAGE_SIZE]

@@ -62,7 +62,61 @@ FREEDOMS = (
         "open(2) promises nothing to who maps a file that is written with O_DIRECT: a page may come back into the "
         "cache while its block is on the way; seen once in some ten thousand direct steps, and called disturbed",
     ),
-    Freedom("the Referenced line of smaps", "it follows the ageing of the machine's page lists"),
+    # what is not looked at: the kernels are not free there, but the comparison is
+    Freedom(
+        "pages in memory far from what a call is about",
+        "mincore is asked after each call for the 32 pages on either side of the address that the process has named "
+        "last, in one area, and for every area at the end: to ask for everything each time would take most of the time",
+    ),
+    Freedom(
+        "areas after calls that leave them alone",
+        "maps() is read after the calls of LAYOUT_CALLS and at the end; a stack that a load or store has let grow is "
+        "seen with the next of them",
+    ),
+    Freedom(
+        "areas beyond their first 600 pages, at the end",
+        "a program may map TiB, which nobody reads in a lifetime; what it touches there is compared when it does",
+    ),
+    Freedom(
+        "bytes of areas that may not be read, at the end",
+        "every load ends in the same signal, or (write-only memory, which x86 lets be read) has been compared before",
+    ),
+    Freedom(
+        "most pages behind one that signals, at the end",
+        "behind the end of a file they all do: the 1st, 2nd, 4th, 8th, ... and the last are tried",
+    ),
+    Freedom(
+        "where a fault was, if perf events are refused or more came than the kernel keeps",
+        "some 2,700 addresses fit between two looks; the numbers of minor and major faults are compared all the same",
+    ),
+    Freedom(
+        "smaps, status, pagemap and frames",
+        "no call of the interface shows them; what they tell of pages shows in residency, faults and bytes",
+    ),
+    # what random programs do not do
+    Freedom(
+        "transfers through pipes that would wait for another process",
+        "random programs leave them out: one process at a time is moved, and nobody would come to help",
+    ),
+    Freedom(
+        "fetches of bytes that may be anything",
+        "the processor would run them; fetched is where that must fail, and from the file `code`, which holds return "
+        "instructions only; where programs fetch, stores keep to the half of a page that is never fetched from",
+    ),
+    Freedom(
+        "addresses below 4 GiB, in calls that would change what lies there",
+        "the live process's worker lives there: such a range is refused by the live kernel's driver, not by Linux",
+    ),
+    Freedom(
+        "huge pages",
+        "whether there is one to have depends on the whole machine: areas that are advised to have them are too small",
+    ),
+    Freedom("limits above the hard ones, and rights that root alone has", "an ordinary user runs the same programs"),
+    Freedom(
+        "odd sizes of large direct transfers",
+        "of one that is refused, Linux does what lies in earlier extents, and where they end is the disk's layout; "
+        "small ones are compared",
+    ),
 )
 
 RACY_PAGES = 16

@@ -1,11 +1,11 @@
 """A small key-value store on a shared mapping that survives the plug being pulled.
 
     page 0   header: how many bytes of records are valid, one aligned word of 8 bytes
-    page 1   records, one behind the other: length of key, length of value, key, value
+    page 1   records, one after the other: length of key, length of value, key, value
     ...
 
 `put` makes the record safe first, and then the header that says it is there. A crash at any moment leaves a header that
-speaks only of records that are whole. Works on both kernels: it needs a process and the address of a shared mapping.
+counts only records that are whole. Works on both kernels: it needs a process and the address of a shared mapping.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Store:
         if at + len(record) > self.length:
             raise ValueError(f"the store is full: {len(record)} bytes do not fit behind {tail}")
         self.p.store(self.a + at, record)
-        self._safe(at, len(record))  # the record is on the disk before anything speaks of it
+        self._safe(at, len(record))  # the record is on the disk before the header counts it
         self.p.store(self.a, (tail + len(record)).to_bytes(8, "little"))
         self._safe(0, 8)
 
@@ -62,13 +62,13 @@ class CarelessStore(Store):
 
 
 def decode(content: bytes) -> dict[bytes, bytes]:
-    """Return what a file holds as a store; raises ValueError where the header speaks of records that are not there."""
+    """Return what a file holds as a store; raises ValueError where the header counts records that are missing."""
     valid = int.from_bytes(content[:8], "little")
     data, at = content[PAGE_SIZE : PAGE_SIZE + valid], 0
     found: dict[bytes, bytes] = {}
     while at < valid:
         if at + 2 > len(data) or 0 in data[at : at + 2]:
-            raise ValueError(f"the header speaks of {valid} bytes of records; at byte {at} there is none")
+            raise ValueError(f"the header counts {valid} bytes of records; at byte {at} there is none")
         key_end = at + 2 + data[at]
         value_end = key_end + data[at + 1]
         found[data[at + 2 : key_end]] = data[key_end:value_end]

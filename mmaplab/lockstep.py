@@ -20,7 +20,7 @@ from mmaplab.program import fault_counts
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one kernel showed in one step; `maps` by process, only after calls that may change them."""
+    """What one kernel showed in one step; `maps` by process, only after calls that may change them (FREEDOMS)."""
 
     outcome: Outcome
     faults: FaultCounts | None = None
@@ -67,7 +67,7 @@ class Side:
             return ()
         try:
             return tuple(cast(Process, self.names[who]).maps())
-        except (KeyError, OSError):
+        except (KeyError, OSError, RuntimeError):  # RuntimeError: a live process that was killed
             return ()
 
     def _new_faults(self, who: str) -> FaultCounts | None:
@@ -126,6 +126,10 @@ class Settles(Protocol):
         """Wait no more."""
 
 
+Look = Callable[[Call, Seen], Difference | None]
+"""Compares something more: given a call and what the simulator showed."""
+
+
 class Lockstep:
     """Two kernels, moved by the same calls. Without a live kernel there are only predictions."""
 
@@ -148,6 +152,8 @@ class Lockstep:
         """Tells whether the simulator has read the disk since it was asked last; where nobody can, whether it may."""
         self.watchers: list[Settles] = []
         """What waits, after each call, until the disk has come to rest."""
+        self.looks: list[Look] = []
+        """What else is compared after each call that did not differ."""
 
     def make(self, call: Call) -> Outcome:
         """Make one call on both; returns the live kernel's outcome, or the predicted one where there is none."""
@@ -167,7 +173,7 @@ class Lockstep:
                 side.names.update(names)
 
     def compare(self, call: Call, predicted: Seen, happened: Seen) -> Difference | None:
-        """Return how the two differ: first in the outcome, then in the faults, then in the areas."""
+        """Return how the two differ: first in the outcome, then in the faults, then in the areas, then in `looks`."""
         assert self.real is not None
         if not self.exact:
             if alike(call, predicted.outcome) == alike(call, happened.outcome):
@@ -186,7 +192,7 @@ class Lockstep:
         for (who, here), (_, there) in zip(predicted.maps, happened.maps, strict=True):
             if comparable(here, {}) != comparable(there, {}):
                 return self.differ(call, f"areas of {who}", f"{len(here)} areas", f"{len(there)} areas", who)
-        return None
+        return next(filter(None, (look(call, predicted) for look in self.looks)), None)
 
     def differ(self, call: Call, what: str, predicted: str, happened: str, who: str = "") -> Difference:
         """Return a difference of the step that is being made, explained with the state of both sides."""

@@ -11,18 +11,18 @@ from mmaplab.areas import count_areas, promises, time_with_areas
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PTRS_PER_PTE
 from mmaplab.costmodel import Prices, calibrate, contest, estimate, estimates, parts, races, trials
 from mmaplab.durable import cached_after_munmap, dirty_after_each_call, flusher_rules
-from mmaplab.edges import in_a_child, touch_by_system_call
-from mmaplab.experiments import time_touches, twin
-from mmaplab.firstlook import can_be_mapped, cold_touch, text_file
+from mmaplab.edges import in_a_child, page_size, touch_by_system_call
+from mmaplab.experiments import faults_by_piece, time_touches, twin
+from mmaplab.firstlook import can_be_mapped, cold_file, cold_touch, loaded_elsewhere, text_file
 from mmaplab.grading.desk import check, check_slot, frames_here, hint, run_here, score, variant
 from mmaplab.grading.programs import pages
 from mmaplab.hops import books_of_reading, entries_of_three_ways, four_ways_to_copy, slices_and_views
 from mmaplab.interface import BusError, FatalSignal, SegmentationFault
 from mmaplab.lab import NotAvailable, lab
 from mmaplab.outcomes import crash_outcomes, interleavings
-from mmaplab.owners import copies_of_one_store, first_stores, one_frame_for_two
+from mmaplab.owners import copies_of_one_store, dirty_pages, first_stores, one_frame_for_two, time_of_change
 from mmaplab.ownkernel import against_linux
-from mmaplab.ownspace import my_space, one_line, predict_places, thread_and_me
+from mmaplab.ownspace import kernel_thread, my_space, one_line, predict_places, raw_lines, thread_and_me
 from mmaplab.pte import address_fields
 from mmaplab.randomly import fuzz_here, random_programs
 from mmaplab.real import (
@@ -39,7 +39,8 @@ from mmaplab.real import (
     status,
     warm_file,
 )
-from mmaplab.scale import a_terabyte, cold_and_random, tables_of_a_walk, two_regimes
+from mmaplab.refusals import refusals, refused
+from mmaplab.scale import a_terabyte, cold_and_random, cold_in_order, tables_of_a_walk, two_regimes
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.filefault import filemap_map_pages
 from mmaplab.sim.mm_types import FaultResult
@@ -60,6 +61,7 @@ from mmaplab.variants import (
 )
 from mmaplab.views.areahistory import area_history
 from mmaplab.views.bill import bill
+from mmaplab.views.cache import page_cache
 from mmaplab.views.coursemap import course_map
 from mmaplab.views.frames import frames
 from mmaplab.views.ladder import ladder
@@ -112,6 +114,8 @@ __all__ = [
     "check",
     "check_slot",
     "cold_and_random",
+    "cold_file",
+    "cold_in_order",
     "cold_touch",
     "compare",
     "compare_pages",
@@ -123,6 +127,7 @@ __all__ = [
     "crash_outcomes",
     "deleted_and_mapped",
     "dirty_after_each_call",
+    "dirty_pages",
     "doctor",
     "drop_cache",
     "durable_question",
@@ -133,6 +138,7 @@ __all__ = [
     "fault_addresses",
     "fault_counts",
     "faults_and_io",
+    "faults_by_piece",
     "file_mapping",
     "file_page_question",
     "filemap_map_pages",
@@ -147,6 +153,7 @@ __all__ = [
     "in_a_child",
     "interleavings",
     "io_counters",
+    "kernel_thread",
     "lab",
     "ladder",
     "last_page_question",
@@ -157,12 +164,15 @@ __all__ = [
     "live_copies",
     "live_pages",
     "live_walk",
+    "loaded_elsewhere",
     "merge_question",
     "my_space",
     "one_frame_for_two",
     "one_line",
     "orders_question",
     "own_words",
+    "page_cache",
+    "page_size",
     "pagemap",
     "pages",
     "parts",
@@ -179,6 +189,9 @@ __all__ = [
     "races",
     "random_programs",
     "raster",
+    "raw_lines",
+    "refusals",
+    "refused",
     "residency",
     "rollup",
     "run_here",
@@ -193,6 +206,7 @@ __all__ = [
     "text_file",
     "thread_and_me",
     "tie",
+    "time_of_change",
     "time_touches",
     "time_with_areas",
     "timeline",

@@ -3,6 +3,7 @@
     copies_of_one_store()       a private mapping before and after one store
     one_frame_for_two()         the proportional share of a mapping, alone and beside a second one
     first_stores()              faults and dirty pages of stores to pages that are present
+    time_of_change()            which of these stores moves the file's st_mtime
 
 Each raises NotAvailable where there is no live Linux.
 """
@@ -10,19 +11,26 @@ Each raises NotAvailable where there is no live Linux.
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from typing import Any
 
-from mmaplab.constants import PAGE_SIZE, Madv, Map, Prot
-from mmaplab.lab import Value
-from mmaplab.real import FileMapping, fault_counts, file_mapping, smaps, warm_file
-from mmaplab.real.libc import require_linux
+from mmaplab.constants import PAGE_SIZE, Madv, Map, Ms, Prot
+from mmaplab.lab import NotAvailable, Value
+from mmaplab.real import fault_counts, file_mapping, smaps, warm_file
+from mmaplab.real.files import DISK, file_system_of
+from mmaplab.real.libc import check, function, require_linux
+from mmaplab.real.own import Span, span
 
 RW = int(Prot.PROT_READ | Prot.PROT_WRITE)
+TICK_SECONDS = 0.02
+"""Longer than the step of a file's times, which is a tick of the clock: 10 ms at most."""
 
 
-def sizes(mapping: FileMapping) -> dict[str, int]:
+def sizes(mapping: Span) -> dict[str, int]:
     """Return what smaps says of one mapping, in bytes, by name."""
-    return next(entry for entry in smaps() if entry.area.start == mapping.address).sizes
+    address, _ = span(mapping)
+    return next(entry for entry in smaps() if entry.area.start == address).sizes
 
 
 def copies_of_one_store() -> dict[str, Value]:
@@ -84,7 +92,36 @@ def first_stores(pages: int = 64) -> dict[str, Value]:
         }
 
 
-def dirty_pages(mapping: FileMapping) -> int:
-    """Return how many pages of a mapping this process has made dirty."""
+def time_of_change() -> dict[str, Value]:
+    """Load, store and sync through a shared mapping; after each step: has it moved the file's st_mtime?
+
+    inode(7); Linux: file_update_time, called by page_mkwrite. Raises NotAvailable on file systems that note the time
+    of a store in ways of their own, or not at all (tmpfs).
+    """
+    require_linux()
+    with warm_file(2) as path, file_mapping(path, prot=RW) as m, open(path, "rb") as file:
+        kind = file_system_of(path).fs_type
+        if kind not in (*DISK, "overlay"):
+            raise NotAvailable(f"the file lies on {kind}, which need not note the time of a store")
+        array = m.array
+
+        def moves(step: Callable[[], object]) -> bool:
+            time.sleep(TICK_SECONDS)
+            before = os.fstat(file.fileno()).st_mtime_ns
+            step()
+            return os.fstat(file.fileno()).st_mtime_ns != before
+
+        return {
+            "a load": moves(lambda: int(array[0])),
+            "the first store": moves(lambda: array.put(0, 1)),
+            "a store to the dirty page": moves(lambda: array.put(0, 2)),
+            "the first store to another page": moves(lambda: array.put(PAGE_SIZE, 1)),
+            "MS_SYNC": moves(lambda: check(function("msync")(m.address, m.length, Ms.MS_SYNC), "msync")),
+            "the first store after MS_SYNC": moves(lambda: array.put(0, 3)),
+        }
+
+
+def dirty_pages(mapping: Span) -> int:
+    """Return how many pages of a mapping this process has made dirty; Shared_Dirty and Private_Dirty of smaps."""
     found = sizes(mapping)
     return (found["Shared_Dirty"] + found["Private_Dirty"]) // PAGE_SIZE

@@ -1,8 +1,10 @@
 """Experiments of chapter 02: the address space of this very Python process.
 
     my_space()              its areas, the bytes they cover, the bytes in memory
+    raw_lines()             some lines of its maps, as the kernel writes them
     one_line()              one area of our own making, as maps and smaps show it
     thread_and_me()         a thread's areas beside ours
+    kernel_thread()         a task that has no address space, beside ours
     predict_places()        our areas loaded into the simulated kernel, which says where the next ones will be
 
 Each raises NotAvailable where there is no live Linux.
@@ -13,10 +15,11 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from mmaplab.constants import PAGE_SIZE, TASK_SIZE, Map, Prot
 from mmaplab.interface import MapsEntry
-from mmaplab.lab import Value
+from mmaplab.lab import NotAvailable, Value
 from mmaplab.real import FileMapping, file_mapping, maps, smaps, status, warm_file
 from mmaplab.real.libc import check, function, map_memory, require_linux, unmap_memory
 from mmaplab.sim import Kernel, KernelConfig
@@ -37,6 +40,36 @@ def my_space() -> dict[str, Value]:
         "MiB covered, by VmSize": now["VmSize"] >> 20,
         "MiB in memory": now["VmRSS"] >> 20,
     }
+
+
+def raw_lines() -> dict[str, Value]:
+    """Return some lines of /proc/self/maps, by what they are; a kind that this process lacks is left out.
+
+    Fields are parted by one space, where the kernel pads the name, and `~` stands for the home directory. Linux:
+    show_map_vma, fs/proc/task_mmu.c.
+    """
+    require_linux()
+    program = str(Path("/proc/self/exe").readlink())
+    found: dict[str, Value] = {}
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="backslashreplace").splitlines():
+        fields = line.split(maxsplit=5)
+        perms, name = fields[1], fields[5] if len(fields) > 5 else ""
+        for kind, is_it in (
+            ("the program's code", name == program and "x" in perms),
+            ("the heap", name == "[heap]"),
+            ("memory from mmap", name == "" and perms == "rw-p"),
+            ("the C library's code", _is_libc(name) and "x" in perms),
+            ("the stack", name == "[stack]"),
+            ("code of the kernel's", name == "[vdso]"),
+        ):
+            if is_it:
+                found.setdefault(kind, " ".join(fields).replace(f" {Path.home()}/", " ~/"))
+    return found
+
+
+def _is_libc(name: str) -> bool:
+    """Is it the C library: glibc's libc.so.6, or musl's, which is its loader as well?"""
+    return Path(name).name.startswith(("libc.so", "libc-", "ld-musl"))
 
 
 def one_line() -> dict[str, Value]:
@@ -91,6 +124,36 @@ def thread_and_me() -> dict[str, Value]:
     thread.join()
     seen["its store is seen here"] = bool(page[0] == 84)
     return seen
+
+
+def kernel_thread() -> dict[str, Value]:
+    """Look at kthreadd, the kernel's own thread that starts the others: has its /proc/PID/status a line VmSize?
+
+    proc_pid_status(5). Raises NotAvailable where it cannot be seen: a container shows its own processes only.
+    """
+    require_linux()
+    ours, its = _status("self"), _status("2")
+    if its.get("Name") != "kthreadd":
+        raise NotAvailable("no thread of the kernel can be seen here: a container shows its own processes only")
+    try:
+        lines: Value = Path("/proc/2/maps").read_text(encoding="ascii").count("\n")
+    except OSError:
+        lines = "may not be read"
+    return {
+        "task 2": its["Name"],
+        "VmSize in its status": "VmSize" in its,
+        "lines of its maps": lines,
+        "VmSize in our status": "VmSize" in ours,
+    }
+
+
+def _status(pid: str) -> dict[str, str]:
+    """Return the lines of /proc/PID/status, by name; none where it may not be seen."""
+    try:
+        text = Path("/proc", pid, "status").read_text(encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
 
 
 def load_areas(areas: Sequence[MapsEntry]) -> Process:

@@ -162,7 +162,7 @@ class Comparison:
 
     def _text(self, outcome: Outcome) -> str:
         addr = outcome.error.si_addr if isinstance(outcome.error, FatalSignal) else 0
-        name = self.namer.name_of(addr)
+        name = self.namer.name_of(addr) if addr else None
         return outcome_text(outcome, {addr: name} if name else {})
 
 

@@ -271,12 +271,12 @@ def edge_question(rng: random.Random) -> tuple[str, dict[str, str | None]]:
             p.store(a + at, b"y")
         else:
             p.load(a + at)
-        right = "it succeeds, in the file" if at < size else "it succeeds, behind the file's end"
+        right = "it succeeds, in the file" if at < size else "it succeeds, past the file's end"
     except FatalSignal as signal:
         right = str(signal).split(",")[0] + ("" if signal.signo == 7 else f", code {signal.si_code}")
     answers: dict[str, str | None] = {
         "it succeeds, in the file": "Compare the position with the file's size, and look at the rights.",
-        "it succeeds, behind the file's end": "That is the rest of the last page, and only if the area permits it.",
+        "it succeeds, past the file's end": "That is the rest of the last page, and only if the area permits it.",
         "SIGBUS": "SIGBUS is for a page of the area that the file does not reach, if the access is permitted.",
         "SIGSEGV, code 1": "Code 1 says that there is no area at the address.",
         "SIGSEGV, code 2": "Code 2 says that the area forbids this access; that is asked before the file is.",

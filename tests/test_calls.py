@@ -35,6 +35,7 @@ def test_a_call_is_a_line_of_python(call: Call, text: str) -> None:
     [
         (Prot, 0, "PROT_NONE"),
         (Prot, 7 | 64, "PROT_READ | PROT_WRITE | PROT_EXEC | 0x40"),
+        (Prot, 1 | 1 << 40, "PROT_READ | 0x10000000000"),
         (Map, 3, "MAP_SHARED_VALIDATE"),
         (Map, 0, "0x0"),
         (Open, 0o101, "O_WRONLY | O_CREAT"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 
 import pytest
 
-from mmaplab.firstlook import can_be_mapped, cold_touch, text_file
+from mmaplab.firstlook import can_be_mapped, cold_file, cold_touch, loaded_elsewhere, text_file
 from mmaplab.lab import NotAvailable
+from mmaplab.owners import dirty_pages
+from mmaplab.real import residency
 
 pytestmark = pytest.mark.live
 
@@ -18,10 +21,29 @@ def test_a_text_file_is_there_and_gone() -> None:
     assert not Path(path).exists()
 
 
+def test_a_cold_file_is_not_in_memory() -> None:
+    try:
+        with cold_file(16) as path, open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as m:
+            assert not any(residency(m)) and m[4096] == 1
+            m[0] = 7
+            assert dirty_pages(m) == 1
+            m.flush()
+            assert dirty_pages(m) == 0
+    except NotAvailable as reason:
+        pytest.skip(str(reason))
+
+
+def test_another_process_loads_what_was_stored() -> None:
+    with text_file("Dear reader") as path, open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as m:
+        m[0:4] = b"Hear"
+        assert loaded_elsewhere(path, 4) == "Hear"
+
+
 def test_what_can_be_mapped() -> None:
     answers = can_be_mapped()
-    assert answers["a file"] == answers["no file at all"] == "yes"
-    assert answers["a pipe"] == answers["a directory"] == answers["a local socket"] == "ENODEV"
+    assert answers["a file"] == answers["the device /dev/zero"] == answers["no file at all"] == "yes"
+    for name in ("the device /dev/null", "a pipe", "a directory", "a local socket"):
+        assert answers[name] == "ENODEV", name
     assert 0 < int(str(answers["of them with a file"])) < int(str(answers["areas of this process"]))
 
 

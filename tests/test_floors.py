@@ -36,13 +36,13 @@ TOWERS = {
     "shared": Tower(  # what both kernels have in common
         uses=(),
         floors=(
-            "constants lab notes",
+            "constants lab notes releases",
             "interface pte",
             "mmaplab",  # mmaplab/__init__.py
         ),
     ),
     "sim": Tower(  # the simulated kernel: no clock, no chance, nothing of the live machine
-        uses=("constants", "interface", "pte"),
+        uses=("constants", "interface", "pte", "releases"),
         floors=(
             "sim.arguments sim.events sim.config sim.maple sim.slots",
             "sim.trace",
@@ -61,6 +61,7 @@ TOWERS = {
             "sim.brk sim.madvise sim.mlock sim.mprotect sim.mremap sim.msync",
             "sim.process",
             "sim.kernel",
+            "sim.fileinvariants",
             "sim.invariants sim",  # `sim` is sim/__init__.py
         ),
     ),
@@ -69,7 +70,7 @@ TOWERS = {
         floors=(
             "real.arguments real.interrupts real.libc real.machine_code real.procfs real.ranges",
             "real.scripted_child real.worker",
-            "real.channel real.files real.perf real.seccomp real.wire",
+            "real.channel real.files real.perf real.refusal real.seccomp real.wire",
             "real.scripted",
             "real.mapping real.native real.process",
             "real.executors real.own",
@@ -167,10 +168,10 @@ TOWERS = {
             "course",
         ),
         floors=(
-            "widgets widgets.twin",
-            "widgets.film widgets.play widgets.running widgets.session",
-            "widgets.live widgets.live_books widgets.workbench widgets.beliefs widgets.ownwords widgets.predict"
-            " widgets.progress widgets.quiz widgets.player",
+            "widgets widgets.themed widgets.twin",
+            "widgets.codebox widgets.film widgets.joins widgets.pagebuttons widgets.running widgets.session",
+            "widgets.live widgets.live_books widgets.workbench widgets.beliefs widgets.ownwords widgets.play"
+            " widgets.predict widgets.progress widgets.quiz widgets.player",
             "widgets.questions",
         ),
         libraries=("anywidget", "ipywidgets", "traitlets", "IPython", "matplotlib", "numpy"),
@@ -178,7 +179,7 @@ TOWERS = {
     "grading": Tower(
         uses=("shared", "sim", "sim.trace", "real", "ledger", "programs", "fuzz", "views", "outcomes"),
         floors=(
-            "grading.plain grading.contracts grading.wording",
+            "grading.plain grading.contracts grading.wording grading.usage grading.magics",
             "grading.questions grading.programs grading.state grading.watch grading.bugs_first"
             " grading.bugs_copies grading.bugs_edges grading.bugs_speed grading.bugs_store grading.bugs_ties"
             " grading.situations",
@@ -190,11 +191,12 @@ TOWERS = {
             "grading.asked",
             "grading.variant grading.whole",
             "grading.judge",
-            "grading.desk",
+            "grading.apart grading.desk",
             "grading grading.bar grading.formats grading.shape grading.sandbox grading.submission",
+            "grading.box",
             "grading.release",
             "grading.report",
-            "grading.finding grading.runner",
+            "grading.finding grading.runner grading.seeds",
             "grading.units",
             "grading.book grading.cluster",
             "grading.bulk grading.gradebook",
@@ -220,7 +222,7 @@ TOWERS = {
             "grading",
         ),
         floors=(
-            "advice areas claimrun kv owners randomly scale",
+            "advice areas claimrun kv owners randomly refusals scale",
             "durable edges experiments firstlook hops ownspace source ties variants",
             "ownkernel",
             "claimspage",

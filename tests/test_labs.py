@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmaplab import advice, areas, durable, edges, hops, owners, ownspace, scale, ties
+from mmaplab import advice, areas, durable, edges, experiments, hops, owners, ownspace, scale, ties
 from mmaplab.lab import NotAvailable
 
 pytestmark = pytest.mark.live
@@ -17,18 +17,24 @@ EXPERIMENTS = (
     durable.cached_after_munmap,
     durable.dirty_after_each_call,
     durable.flusher_rules,
+    edges.page_size,
     edges.touch_by_system_call,
+    experiments.faults_by_piece,
     hops.books_of_reading,
     hops.entries_of_three_ways,
     hops.slices_and_views,
     owners.copies_of_one_store,
     owners.first_stores,
     owners.one_frame_for_two,
+    owners.time_of_change,
+    ownspace.kernel_thread,
     ownspace.my_space,
     ownspace.one_line,
+    ownspace.raw_lines,
     ownspace.thread_and_me,
     scale.a_terabyte,
     scale.cold_and_random,
+    scale.cold_in_order,
     scale.tables_of_a_walk,
     scale.two_regimes,
     ties.deleted_and_mapped,
@@ -44,6 +50,28 @@ def test_an_experiment_tells_named_values(experiment) -> None:  # type: ignore[n
         pytest.skip(str(reason))
     assert told and all(isinstance(name, str) for name in told)
     assert all(isinstance(value, int | float | str | bool | list) for value in told.values())
+
+
+def test_a_thread_of_the_kernel_has_no_address_space() -> None:
+    try:
+        told = ownspace.kernel_thread()
+    except NotAvailable as reason:
+        pytest.skip(str(reason))
+    assert told["VmSize in our status"] and not told["VmSize in its status"]
+
+
+def test_the_kernel_of_a_container_is_not_mistaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, task 2 is a process of somebody's, or nobody's."""
+    for its in ({}, {"Name": "bash", "VmSize": "8 kB"}):
+        monkeypatch.setattr(ownspace, "_status", lambda pid, its=its: its if pid == "2" else {"VmSize": "8 kB"})
+        with pytest.raises(NotAvailable, match="container"):
+            ownspace.kernel_thread()
+
+
+def test_raw_lines_are_lines_of_maps() -> None:
+    lines = [str(line).split() for line in ownspace.raw_lines().values()]
+    assert {len(line) for line in lines} <= {5, 6}
+    assert all(line[0].count("-") == 1 and len(line[1]) == 4 for line in lines)
 
 
 def test_the_simulator_predicts_where_this_python_maps_next() -> None:
@@ -72,3 +100,17 @@ def test_a_child_may_die_and_nobody_else() -> None:
 
     assert edges.in_a_child(kill_itself)["ended"] == "SIGSEGV"
     assert edges.in_a_child(answer) == {"ended": "normally", "printed": "42"}
+
+
+def test_the_time_of_change_moves_with_the_fault_of_a_store() -> None:
+    try:
+        told = owners.time_of_change()
+    except NotAvailable as reason:
+        pytest.skip(str(reason))
+    moved = [name for name, moves in told.items() if moves]
+    assert moved == ["the first store", "the first store to another page", "the first store after MS_SYNC"]
+
+
+def test_a_file_that_was_written_in_large_pieces_takes_no_more_faults() -> None:
+    faults = [int(str(told)) for name, told in experiments.faults_by_piece(512).items() if name.startswith("faults")]
+    assert len(faults) == 4 and max(faults) == faults[0]

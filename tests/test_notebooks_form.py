@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from mmaplab.course import chapters, claims
+from mmaplab.course import chapters, claims, glossary
 from mmaplab.widgets.twin import MARK
 
 ROOT = Path(__file__).parent.parent
@@ -343,6 +343,52 @@ def test_a_chapter_states_the_minutes_of_the_schedule(path: Path) -> None:
     prose = " ".join(" ".join(text(cell) for cell in cells(path) if not is_code(cell)).split())
     stated = re.findall(r"Reading takes about (\d+) minutes(?:, the exercises (\d+))?", prose)
     assert stated == [(str(chapter.reading), str(chapter.exercises or ""))]
+
+
+def keys_of(path: Path, *functions: str) -> set[str]:
+    """Return the keys of a learner's notes that the cells of a chapter ask for with one of some functions."""
+    calls = [node for cell in filter(is_code, cells(path)) for node in ast.walk(ast.parse(text(cell)))]
+    named = [node for node in calls if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    asked = [node.keywords for node in named if isinstance(node.func, ast.Name) and node.func.id in functions]
+    return {ast.literal_eval(keyword.value) for keywords in asked for keyword in keywords if keyword.arg == "key"}
+
+
+@all_of(CHAPTERS)
+def test_the_course_knows_how_many_predictions_and_texts_a_chapter_asks_for(path: Path) -> None:
+    """The table of progress says «3 of 7», and a row is full when all is done."""
+    chapter = chapters()[path.stem]
+    predicted, written = keys_of(path, "predict", "predict_pages"), keys_of(path, "own_words")
+    assert (chapter.predictions, chapter.words) == (len(predicted), len(written)), "mmaplab/course/chapters.toml"
+    assert all(key.startswith(f"{path.stem[:2]}-") for key in predicted | written)
+
+
+def test_the_first_chapter_lists_all_with_the_minutes_of_the_schedule() -> None:
+    rows = ["| chapter | reading | exercises |", "| --- | --- | --- |"]
+    for chapter in chapters().values():
+        exercises = f"[{chapter.exercises}](../exercises/{chapter.stem}.ipynb)" if chapter.exercises else ""
+        rows.append(f"| [{chapter.number} {chapter.title}]({chapter.stem}.ipynb) | {chapter.reading} | {exercises} |")
+    by_id = {cell["id"]: text(cell) for cell in cells(CHAPTERS[0])}
+    assert by_id["chapters"].strip() == "\n".join(rows)
+    reading, exercises = (sum(getattr(c, kind) for c in chapters().values()) for kind in ("reading", "exercises"))
+    assert f"{reading} of reading and {exercises} of exercises in all" in by_id["chapters-explain"]
+
+
+@pytest.mark.parametrize("name", list(glossary()))
+def test_a_term_stands_in_bold_where_the_glossary_says_and_nowhere_else(name: str) -> None:
+    """But in the recaps, which name the terms of their chapter once more."""
+    bold = rf"\*\*(?i:{re.escape(name)})s?\*\*"
+    found = {
+        path.stem
+        for path in CHAPTERS
+        for cell in cells(path)
+        if not is_code(cell) and cell["id"] != "recap-ours" and re.search(bold, text(cell))
+    }
+    assert found == {glossary()[name].chapter}
+
+
+@all_of(NUMBERED)
+def test_a_chapter_leads_to_the_glossary(path: Path) -> None:
+    assert any("](glossary.ipynb)" in text(cell) for cell in cells(path) if not is_code(cell))
 
 
 @all_of(ALL)

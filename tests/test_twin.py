@@ -247,3 +247,12 @@ def test_the_python_worker_is_compared_without_its_addresses() -> None:
     with real:
         comparison = twin(everything, Kernel(KernelConfig.named("modern-tmpfs")), real, DATA)
     assert comparison.agrees, str(comparison)
+
+
+def test_page_0_is_no_name_of_results_that_are_0() -> None:
+    def program(p: Process) -> None:
+        p.mmap(0, 0x1000, PROT_READ, ANON | MAP_FIXED)
+        p.write(p.open("data", O_RDWR), b"")
+
+    rows = compared(program, files=DATA).rows()
+    assert [row.predicted for row in rows] == ["0", "3", "0"]

@@ -3,7 +3,7 @@
     chapters()["05_the_page_fault"].reading        60 (minutes)
     claims()["C19"].statement                      "Only where no entry permits the access. ..."
     questions()["05-1"].answers                    {"64 faults": "That is one fault per page. ...", ...}
-    misconceptions()["sigbus"].says                "SIGBUS means that an address is not aligned."
+    beliefs()["sigbus"].says                       "SIGBUS means that an address is not aligned."
     glossary()["folio"].means                      "What the page cache keeps as one unit: ..."
 
 The texts lie beside this file, in TOML, where authors change them.
@@ -23,13 +23,18 @@ VERDICTS = ("true", "with a condition", "imprecise", "wrong")
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter; `reading` and `exercises` are minutes, exercises 0 where there are none."""
+    """One chapter; `reading` and `exercises` are minutes, exercises 0 where there are none.
+
+    `predictions` says how many predictions its cells ask for, `words` how many texts in the learner's own words.
+    """
 
     stem: str
     title: str
     question: str
     reading: int
     exercises: int
+    predictions: int
+    words: int
 
     @property
     def number(self) -> str:
@@ -67,19 +72,20 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Misconception:
-    """Something that many believe, the claim that contradicts it, and what is so."""
+class Belief:
+    """Something that many believe, whether it is true, the claim that decides it, and what is so."""
 
     key: str
     says: str
+    true: bool
     claim: str
     so: str
 
 
 @cache
-def misconceptions() -> dict[str, Misconception]:
-    """Return the misconceptions that are asked before and after the course, by their key."""
-    return {key: Misconception(key, **entry) for key, entry in _load("misconceptions.toml").items()}
+def beliefs() -> dict[str, Belief]:
+    """Return what is asked before and after the course, by its key."""
+    return {key: Belief(key, **entry) for key, entry in _load("beliefs.toml").items()}
 
 
 @cache

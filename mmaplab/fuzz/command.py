@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,13 +23,20 @@ from mmaplab.fuzz.pair import Pair
 from mmaplab.fuzz.profiles import PROFILES
 
 
+def from_one(text: str) -> int:
+    """Return a number of programs, steps, differences or processes: 1 or more; argparse shows what is said here."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     made = argparse.ArgumentParser(prog="mmaplab fuzz", description="Random programs on both kernels, compared.")
     option = made.add_argument
-    option("--programs", type=int, default=200, metavar="N", help="how many programs (200)")
+    option("--programs", type=from_one, default=200, metavar="N", help="how many programs (200)")
     option("--seed", type=int, default=None, metavar="S", help="of the first program (from the clock)")
-    option("--steps", type=int, default=80, metavar="N", help="calls in each program (80)")
+    option("--steps", type=from_one, default=80, metavar="N", help="calls in each program (80)")
     option("--profile", choices=["all", *PROFILES], default="all", help="the kind of programs (all in turn)")
     option(
         "--file-system",
@@ -37,10 +45,10 @@ def parser() -> argparse.ArgumentParser:
         help="of the programs' files (ext4); both: in turn, with --log",
     )
     option("--directory", type=Path, default=None, help="a directory on that file system (found by itself)")
-    option("--stop-after", type=int, default=1, metavar="N", help="stop after N differences (1)")
+    option("--stop-after", type=from_one, default=1, metavar="N", help="stop after N differences (1)")
     option("--save", type=Path, default=Path("fuzz-differences"), help="where shortened programs go")
     option("--no-shrink", action="store_true", help="do not shorten the programs that differ")
-    option("--jobs", type=int, default=1, metavar="N", help="processes at a time, with --log (1)")
+    option("--jobs", type=from_one, default=1, metavar="N", help="processes at a time, with --log (1)")
     option("--log", type=Path, default=None, help="keep what is done in this file: an interrupted run can go on")
     option("--coverage", action="store_true", help="print which calls, errors, signals and flags were reached")
     option("--not-compared", action="store_true", help="list what is not compared, and why")
@@ -59,10 +67,23 @@ def main(argv: list[str] | None = None) -> int:
     if args.log and args.seed is None:
         options.error("--log needs --seed S: a run that can go on has a seed that is known")
     try:
+        check_place(args.save)
         return logged(args) if args.log else at_once(args)
     except (RuntimeError, ValueError) as missing:
         print(f"mmaplab fuzz: {missing}", file=sys.stderr)
-        return 2
+    except OSError as refused:
+        print(f"mmaplab fuzz: {refused.strerror}{f': {refused.filename}' * bool(refused.filename)}", file=sys.stderr)
+    return 2
+
+
+def check_place(directory: Path) -> None:
+    """Raise OSError where programs cannot be saved: better now than when one is found. Leaves nothing behind."""
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=directory):
+        pass
+    for path in missing:
+        path.rmdir()
 
 
 def at_once(args: argparse.Namespace) -> int:

@@ -1,22 +1,24 @@
 """Run one random program on both kernels, compare after every step, and look at everything at the end.
 
-After each call: its result, errno or signal with code and address, its page faults, and the areas of the processes
-concerned (`mmaplab.lockstep`). At the end, for every process that lives: its areas, which pages of them are in memory,
-its bytes, and where reading them faults; then the contents of every file. What is not compared is listed in
-`mmaplab.freedoms.FREEDOMS`.
+After each call: its result, errno or signal with code and address, its page faults, the areas of the processes
+concerned (`mmaplab.lockstep`), and which pages are in memory around what it touched (`mmaplab.fuzz.residency`). At the
+end, for every process that lives: its areas, which pages of them are in memory, its bytes, and where reading them
+faults; then the contents of every file. What is not compared is listed in `mmaplab.freedoms.FREEDOMS`.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from mmaplab.calls import Call, Name, Outcome
 from mmaplab.constants import PAGE_SIZE
-from mmaplab.fuzz.pair import Pair
+from mmaplab.fuzz.pair import FILE_NAMES, Pair
 from mmaplab.fuzz.writer import FileData, FuzzProgram
-from mmaplab.interface import FatalSignal, MapsEntry, Program
+from mmaplab.interface import FatalSignal, MapsEntry, Process, Program
 from mmaplab.lockstep import Difference, Lockstep, Side, TwinStep
 from mmaplab.program import Recorder
 from mmaplab.sim.pipe import PIPE_BUFFERS, Pipe
@@ -64,11 +66,25 @@ def run(program: FuzzProgram, pair: Pair, trace: bool = False) -> Run:
         return Run(lockstep.steps, lockstep.difference, len(lockstep.steps) - made)
 
 
+class BothKernels:
+    """What a program that is written in Python takes for the kernel: its calls are made on both, and compared."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+
+    def __getattr__(self, name: str) -> object:
+        return partial(self.recorder.call, "kernel", name)
+
+
 def run_python(program: Program, pair: Pair, files: Mapping[str, FileData], warm: bool = True) -> Run:
-    """Run a program that is written in Python, as a saved one is, and look at everything at its end."""
+    """Run a program that is written in Python, as a saved one is, and look at everything at its end.
+
+    One that has a second parameter is given the kernel.
+    """
     with pair.fresh(files, warm) as lockstep:
         recorder = Recorder(lockstep.make, (lockstep.real or lockstep.sim).names)
-        program(recorder.stand_in("p"))
+        given = recorder.stand_in("p"), cast(Process, BothKernels(recorder))
+        program(*given[: len(inspect.signature(program).parameters)])
         if not lockstep.difference:
             look_at_everything(lockstep, files)
         return Run(lockstep.steps, lockstep.difference)
@@ -104,7 +120,8 @@ def waits(call: Call, pipe: Pipe) -> bool:
 
 
 def look_at_everything(lockstep: Lockstep, files: Iterable[str]) -> None:
-    """Compare what the program left behind; stops at the first difference."""
+    """Compare what the program left behind, all pages at once and not after each look; stops at a difference."""
+    lockstep.looks.clear()
     for who, process in list(lockstep.sim.living().items()):
         areas = process.maps()
         looks = [Call(who, "maps"), Call(who, "faults")]
@@ -115,7 +132,7 @@ def look_at_everything(lockstep: Lockstep, files: Iterable[str]) -> None:
         for area in areas:
             if area.perms.startswith("r"):
                 look_at_bytes(lockstep, who, area.start, area.start + looked_at(area))
-    for path in files:
+    for path in sorted({*files, *FILE_NAMES}):
         if not lockstep.difference:
             lockstep.make(Call("kernel", "file_bytes", (path,)))
 

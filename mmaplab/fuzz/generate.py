@@ -296,6 +296,11 @@ def on_descriptor(name: str) -> Callable[[Writer], None]:
     return lambda w: w.add(name, w.descriptor())
 
 
+def write_drop_caches(w: Writer) -> None:
+    """Have a file written back and dropped from the page cache: what comes next is cold again."""
+    w.add("drop_caches", w.rng.choice(list(w.files)), who="kernel")
+
+
 def write_unlink(w: Writer) -> None:
     w.add("unlink", w.rng.choice(("f0", "f1", "f2", "new")))
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from mmaplab.constants import PAGE_SIZE, Map, Prot
+from mmaplab.fuzz.residency import Residency
 from mmaplab.fuzz.writer import FileData
 from mmaplab.interface import FatalSignal, Kernel, Process
 from mmaplab.ledger import fault_addresses
@@ -131,6 +132,7 @@ class Pair:
         seen = (reader.new_faults, fault_events) if by_address else (None, None)
         lockstep = Lockstep(Side(sim, sim.spawn(), seen[0]), Side(self.real, process, seen[1]))
         lockstep.cold, lockstep.has_read = not warm, reader.has_read
+        lockstep.looks.append(Residency(lockstep).compare)
         if not warm:
             lockstep.watchers += [Watcher(sim, self.real, path, data.size) for path, data in files.items() if data.size]
         try:

@@ -131,7 +131,7 @@ EVERY = (
     Profile(
         "cold",
         {"load": 30, "pread": 10, "mincore": 25, "madvise": 6, "mmap": 6, "read": 8, "lseek": 3, "store": 6}
-        | {"stream": 3},
+        | {"stream": 3, "drop_caches": 3},
         arena_pages=512,
         files=1,
         file_pages=2000,

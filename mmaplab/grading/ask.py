@@ -2,7 +2,7 @@
 
     with forked({"do_fault_around": function}) as child:      at the desk: a fork of the notebook's own process
         child.ask({"do": "observe", ...}, seconds=10)
-    with started(command) as child:                           in bulk: a fresh Python, in a sandbox
+    with boxed(...) as box:                                   in bulk: a fresh Python, in a sandbox (box.py)
 
 Whatever the child does (crash, loop, leave, flood), `ask` returns a dictionary or raises `Died` with a sentence.
 """
@@ -15,15 +15,15 @@ import json
 import os
 import select
 import signal
-import subprocess
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from mmaplab.grading.plain import NotPlain, Plain, from_json
 from mmaplab.grading.serve import serve, silence
+from mmaplab.grading.usage import Meter
 
 MAX_REPLY = 8 << 20
 """The longest reply in bytes."""
@@ -39,14 +39,28 @@ class Died(Exception):
 
 
 class Child:
-    """A running child; `wait(timeout)` returns its exit status as subprocess does (minus the signal), or None."""
+    """A running child; `wait(timeout)` returns its exit status as subprocess does (minus the signal), or None.
+
+    `bell` is a descriptor that can be read when the child has ended, where its pipes may be held open by others.
+    `meter` complains about a child that uses too much.
+    """
 
     def __init__(
-        self, requests: int, replies: int, wait: Callable[[float], int | None], kill: Callable[[], None], seconds: float
+        self,
+        requests: int,
+        replies: int,
+        wait: Callable[[float], int | None],
+        kill: Callable[[], None],
+        seconds: float,
+        bell: int | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._requests, self._replies, self._wait, self._kill = requests, replies, wait, kill
         os.set_blocking(requests, False)
+        self._bells = [] if bell is None else [bell]
+        self._meter = meter
         self._buffer = b""
+        self._looked = False
         self._dead = ""
         self.seconds = seconds
         """How long one request may take."""
@@ -70,12 +84,11 @@ class Child:
             self.give_up(str(error))
         if not isinstance(reply, dict):
             self.give_up("what the answer handed over is not what was asked for")
-        elif type(reply.get("ended")) is int:  # the answer's process has ended; the one that forked it lives on
-            raise Died(tell_status(int(str(reply["ended"]))))
         return reply
 
     def _exchange(self, line: bytes, seconds: float) -> bytes:
         deadline = time.monotonic() + seconds
+        self._looked = False
         while line:
             self._until(deadline, [], [self._requests])
             try:
@@ -96,9 +109,20 @@ class Child:
         return answer
 
     def _until(self, deadline: float, reading: list[int], writing: list[int]) -> None:
-        ready = select.select(reading, writing, [], max(0.0, deadline - time.monotonic()))
-        if not ready[0] and not ready[1]:
-            raise Died("it did not come to an end in time")
+        """Wait until one of these is ready. Raises Died at the deadline, at the child's end, and for its use."""
+        while True:
+            left = deadline - time.monotonic()
+            pause = left if self._meter is None else min(left, self._meter.pause)
+            ready = select.select([*reading, *self._bells], writing, [], max(0.0, pause))
+            if ready[1] or any(fd in reading for fd in ready[0]):
+                return
+            if ready[0]:
+                raise Died(self._how_it_ended())
+            if left <= pause:
+                raise Died("it did not come to an end in time")
+            if self._meter is not None and (complaint := self._meter.complaint(not self._looked)):
+                raise Died(complaint)
+            self._looked = True
 
     def _how_it_ended(self) -> str:
         status = self._wait(2.0)
@@ -113,9 +137,13 @@ class Child:
         raise Died(why)
 
     def close(self) -> None:
-        """Kill the child, with everything that it has started, and let go of its pipes."""
+        """Kill the child, with everything that it has started."""
         self._kill()
         self._wait(5.0)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Let go of its pipes: a child that is not asked any more ends."""
         for fd in (self._requests, self._replies):
             with contextlib.suppress(OSError):
                 os.close(fd)
@@ -139,7 +167,21 @@ def tell_status(status: int) -> str:
 
 @contextmanager
 def forked(namespace: dict[str, object], seconds: float = DESK_SECONDS) -> Iterator[Child]:
-    """Fork this process and serve `namespace` in the child. Raises OSError where there is no fork.
+    """Fork this process and serve `namespace` in the child. Raises OSError where there is no fork."""
+
+    def work(requests: BinaryIO, replies: BinaryIO) -> None:
+        limit_desk(seconds)
+        serve(requests, replies, namespace)
+
+    child = fork_child(work, seconds)
+    try:
+        yield child
+    finally:
+        child.close()
+
+
+def fork_child(work: Callable[[BinaryIO, BinaryIO], None], seconds: float) -> Child:
+    """Fork this process; the child does `work` with its two pipes, and ends. Raises OSError where there is no fork.
 
     The fork of a process with threads is unsafe in general; this child calls only Python, writes to its pipe and
     leaves through os._exit, and a lock that it should wait for is ended by the time limit.
@@ -151,29 +193,24 @@ def forked(namespace: dict[str, object], seconds: float = DESK_SECONDS) -> Itera
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
-        _serve_forked(there, here, namespace, seconds)
+        _work_forked(there, here, work)
     os.close(there[0])
     os.close(here[1])
     status: list[int] = []
-    child = Child(
+    return Child(
         there[1], here[0], lambda timeout: _wait_pid(pid, status, timeout), lambda: _kill_pid(pid, status), seconds
     )
-    try:
-        yield child
-    finally:
-        child.close()
 
 
-def _serve_forked(there: tuple[int, int], here: tuple[int, int], namespace: dict[str, object], seconds: float) -> None:
+def _work_forked(there: tuple[int, int], here: tuple[int, int], work: Callable[[BinaryIO, BinaryIO], None]) -> None:
     try:
         os.setsid()
         faulthandler.disable()  # a death in here is the answer's, and is told by the verdict
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.close(there[1])
         os.close(here[0])
-        limit_desk(seconds)
         silence()
-        serve(os.fdopen(there[0], "rb"), os.fdopen(here[1], "wb"), namespace)
+        work(os.fdopen(there[0], "rb"), os.fdopen(here[1], "wb"))
     finally:
         os._exit(0)
 
@@ -209,37 +246,3 @@ def _kill_pid(pid: int, status: list[int]) -> None:
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(pid, signal.SIGKILL)
-
-
-@contextmanager
-def started(command: Callable[[int, int], Sequence[str]], seconds: float, **options: object) -> Iterator[Child]:
-    """Start a command that serves; `command(read, write)` returns it for two descriptors. Raises OSError."""
-    there, here = os.pipe(), os.pipe()
-    process = subprocess.Popen(
-        list(command(there[0], here[1])),
-        pass_fds=(there[0], here[1]),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        **options,  # type: ignore[call-overload]
-    )
-    os.close(there[0])
-    os.close(here[1])
-
-    def wait(timeout: float) -> int | None:
-        try:
-            return int(process.wait(timeout))
-        except subprocess.TimeoutExpired:
-            return None
-
-    def kill() -> None:
-        for end in (lambda: os.killpg(process.pid, signal.SIGKILL), process.kill):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                end()
-
-    child = Child(there[1], here[0], wait, kill, seconds)
-    try:
-        yield child
-    finally:
-        child.close()

@@ -76,15 +76,22 @@ def grade_all(
     Interrupted at any moment, also by SIGKILL, it can be called again with `resume`: what was graded is kept.
     """
     ways = ways or Ways()
-    kit = Kit(tuple(load_assignments(solutions)), ways.limits, ways.allow_unprotected)
-    found = sorted(find_submissions(submissions), key=lambda item: item.name)
+    kit = Kit(tuple(load_assignments(solutions)), ways.limits, ways.allow_unprotected, (solutions, submissions, out))
+    found = sorted(handed_in(submissions, out), key=lambda item: item.name)
     if not found:
         raise CannotGrade(f"there is no notebook in {submissions}")
     with workers(kit, ways) as (work, protection):
         out.mkdir(parents=True, exist_ok=True)
-        results, kept = graded(found, out, stamp_of(solutions, ways.limits), work, resume, say)
+        results, kept = graded(found, out, stamp_of(solutions, ways.limits, protection), work, resume, say)
     write_reports(out, results, protection)
     return Summary(out, len(results), sum(bool(result["broken"]) for result in results), kept, protection)
+
+
+def handed_in(submissions: Path, out: Path) -> Iterator[Found]:
+    """Yield what was handed in: where `out` lies in the same folder, what is below it was not."""
+    whole, part = submissions.resolve(), out.resolve()
+    below = f"{part.relative_to(whole).as_posix()}/" if part.is_relative_to(whole) and part != whole else "\0"
+    return (item for item in find_submissions(submissions) if not item.name.startswith(below))
 
 
 def graded(

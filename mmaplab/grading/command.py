@@ -66,10 +66,11 @@ def add_grade_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=30.0,
         metavar="S",
-        help="seconds that one test of an answer may take; a third of it as processor time (default: 30)",
+        help="seconds that one request to an answer may take, a third of it as processor time, and four times as many "
+        "for all of a question; more where the machine is busy (default: 30)",
     )
     parser.add_argument(
-        "--memory", type=int, default=2048, metavar="MiB", help="address space of an answer's process (default: 2048)"
+        "--memory", type=int, default=2048, metavar="MiB", help="memory of all processes of an answer (default: 2048)"
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on after an interruption: keep what is graded already"
@@ -160,5 +161,8 @@ def run_similar(args: argparse.Namespace) -> int:
         print(f"mmaplab similar: {error}", file=sys.stderr)
         return 2
     args.out.write_text(similar_page(compared), encoding="utf-8")
-    print(f"{compared.submissions} submissions compared; {len(compared.pairs)} pairs are alike. Report: {args.out}")
+    told = [f"{compared.submissions} submissions compared", f"{len(compared.pairs)} pairs are alike"]
+    several = sum(seed.shared for seed in compared.seeds)
+    told += [f"{several} seeds are given by several, or computed"] * bool(several)
+    print(f"{'; '.join(told)}. Report: {args.out}")
     return 0

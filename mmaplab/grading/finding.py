@@ -1,21 +1,30 @@
 """Finding submissions: in a notebook, a folder of them, or a zip as a course's web site exports it.
 
-Nothing is unpacked to the disk, no link is followed, and of no file more is read than a notebook may have.
+Nothing is unpacked to the disk, no link is followed, and of no file more is read than a notebook may have. A file that
+is no notebook is somebody's hand-in, too, and gets a sentence; but what lies beside one notebook in a folder of its own
+belongs to that, and what operating systems and Jupyter leave about is nobody's.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 from mmaplab.grading.submission import MOST_BYTES
 
 MOST_ENTRIES = 20_000
 """The most files that a zip may hold."""
+CLUTTER = ("__MACOSX", ".ipynb_checkpoints", "__pycache__", "Thumbs.db", "desktop.ini")
+"""What nobody has handed in."""
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz")
+DRIVE = re.compile(r"^[A-Za-z]:[\\/]")
 
 
 class CannotGrade(Exception):
@@ -37,8 +46,8 @@ def content(item: Found) -> tuple[bytes, str]:
         return b"", item.complaint
     try:
         return item.read(), ""
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
-        return b"", f"The file cannot be read: {error}."
+    except Exception as error:  # zlib, lzma and zipfile raise a dozen kinds of them for damaged entries
+        return b"", f"The file cannot be read: {str(error) or type(error).__name__}."
 
 
 def find_submissions(path: Path) -> Iterator[Found]:
@@ -54,21 +63,52 @@ def find_submissions(path: Path) -> Iterator[Found]:
 
 
 def in_folder(folder: Path) -> Iterator[Found]:
-    """Yield the notebooks below a folder; links are not followed."""
-    for place, folders, files in os.walk(folder):
+    """Yield the hand-ins below a folder; links are not followed."""
+    paths: list[Path] = []
+    for above, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in sorted(files):
-            path = Path(place) / file
-            if path.suffix.lower() != ".ipynb":
-                continue
-            name = str(path.relative_to(folder))
-            mode = path.lstat().st_mode
-            if stat.S_ISLNK(mode):
-                yield Found(name, bytes, "This is a symbolic link, not a file; links are not followed.")
-            elif not stat.S_ISREG(mode):
-                yield Found(name, bytes, "This is no regular file.")
-            else:
-                yield Found(name, lambda path=path: read_limited(path))  # type: ignore[misc]
+        paths += [Path(above) / file for file in sorted(files)]
+    places = [PurePosixPath(path.relative_to(folder).as_posix()) for path in paths]
+    own = folders_of_one(places)
+    if sum(map(is_notebook, places)) == 1:  # then the folder is one hand-in
+        own.add(PurePosixPath("."))
+    for path, place in zip(paths, places, strict=True):
+        if is_notebook(place) and not is_clutter(place):
+            yield found_file(path, str(place))
+        elif not is_clutter(place) and own.isdisjoint(place.parents):
+            yield Found(str(place), bytes, no_notebook(place))
+
+
+def found_file(path: Path, name: str) -> Found:
+    """Return a file that has a notebook's name."""
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return Found(name, bytes, "This is a symbolic link, not a file; links are not followed.")
+    if not stat.S_ISREG(mode):
+        return Found(name, bytes, "This is no regular file.")
+    return Found(name, lambda: read_limited(path))
+
+
+def is_notebook(place: PurePosixPath) -> bool:
+    """Has it a notebook's name?"""
+    return place.suffix.lower() == ".ipynb"
+
+
+def no_notebook(place: PurePosixPath) -> str:
+    """Return the sentence for a file that is no notebook."""
+    what = "An archive inside is not opened" if place.suffix.lower() in ARCHIVES else "This is no notebook"
+    return f"{what}: only files whose names end in .ipynb are graded."
+
+
+def is_clutter(place: PurePosixPath) -> bool:
+    """Has nobody handed this in?"""
+    return any(part in CLUTTER for part in place.parts) or (place.name.startswith(".") and not is_notebook(place))
+
+
+def folders_of_one(places: Sequence[PurePosixPath]) -> set[PurePosixPath]:
+    """Return the folders that hold one notebook, as one learner's folder does: what lies beside it belongs to it."""
+    held = Counter(place.parent for place in places if is_notebook(place))
+    return {folder for folder, count in held.items() if count == 1} - {PurePosixPath("."), PurePosixPath("/")}
 
 
 def read_limited(path: Path) -> bytes:
@@ -79,30 +119,39 @@ def read_limited(path: Path) -> bytes:
 
 
 def in_zip(path: Path) -> Iterator[Found]:
-    """Yield the notebooks in a zip; nothing is unpacked to the disk. Raises CannotGrade for a broken one."""
+    """Yield the hand-ins in a zip; nothing is unpacked to the disk. Raises CannotGrade for a broken one."""
     try:
         archive = zipfile.ZipFile(path)
         entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # as in `content`
         raise CannotGrade(f"{path} is not a zip that can be read: {error}") from None
     if len(entries) > MOST_ENTRIES:
         raise CannotGrade(f"{path} holds {len(entries):,} files; at most {MOST_ENTRIES:,} are read")
     seen: set[str] = set()
-    for entry in entries:
-        place = PurePosixPath(entry.filename.replace("\\", "/"))
-        if entry.is_dir() or place.suffix.lower() != ".ipynb" or place.parts[0] == "__MACOSX":
+    entries = [entry for entry in entries if not entry.is_dir()]
+    places = [PurePosixPath(entry.filename.replace("\\", "/")) for entry in entries]
+    own = folders_of_one(places)
+    for entry, place in zip(entries, places, strict=True):
+        if is_clutter(place) or not (is_notebook(place) or own.isdisjoint(place.parents)):
             continue
-        if ".ipynb_checkpoints" in place.parts:
-            continue
-        name = str(place) if str(place) not in seen else f"{place} ({len(seen)})"
+        name = next(name for name in names_for(place) if name not in seen)
         seen.add(name)
-        yield Found(name, lambda entry=entry: read_entry(archive, entry), complaint_about(entry, place))  # type: ignore[misc]
+        complaint = complaint_about(entry, place)
+        yield Found(name, lambda entry=entry: read_entry(archive, entry), complaint)  # type: ignore[misc]
+
+
+def names_for(place: PurePosixPath) -> Iterator[str]:
+    """Yield names for an entry: a zip may hold several of one name."""
+    yield str(place)
+    yield from (f"{place} ({number})" for number in count(1))
 
 
 def complaint_about(entry: zipfile.ZipInfo, place: PurePosixPath) -> str:
     """Return the sentence for an entry that must not be read, '' for one that may."""
-    if place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
+    if place.is_absolute() or ".." in place.parts or DRIVE.match(entry.filename):
         return "The name leads out of the zip's folder; such an entry is not read."
+    if not is_notebook(place):
+        return no_notebook(place)
     if stat.S_ISLNK(entry.external_attr >> 16):
         return "This is a symbolic link, not a file; links are not followed."
     if entry.flag_bits & 1:

@@ -7,8 +7,9 @@
 An assignment and its notebook have the master's name (05_the_page_fault). What `nbgrader generate_assignment` has
 recorded of it stays; where it has not run, nbgrader's own preprocessor records it here. Automatic scores and comments
 are replaced; manual ones of a grader stay, and are marked to be looked at again, as `nbgrader autograde` does. Each
-page of feedback goes where `nbgrader release_feedback` looks for it. Students have the name of the folder that the
-submission lies in, or of its file; `--student` takes another part of the path. Needs the extra `instructor`.
+page of feedback goes where `nbgrader release_feedback` looks for it. Students have the name of the first folder of the
+path, or of the file; a folder around all of them is left out. `--student` takes another part of the path. Where one
+student would have more than one person hands in, nothing is taken over. Needs the extra `instructor`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from mmaplab.grading.report import file_name
 
 Result = dict[str, Plain]
 
+MOST_TRIES = 3
+"""So many files of one assignment, in one folder, may be one student's."""
 BEFORE_SAVING = 5
 """So many of nbgrader's steps come before SaveCells in its `generate_assignment`."""
 
@@ -64,7 +67,10 @@ def import_scores(out: Path, course: Path, solutions: Path, student: str = "") -
     pattern = student_pattern(student)
     place = course_directory(course)
     imported = Imported(place.db_url)
-    chosen = chosen_results(results, pattern, imported)
+    around = "" if student else folder_around([str(result["name"]) for result in results if not result["broken"]])
+    chosen = chosen_results(results, pattern, imported, around)
+    if not student:
+        refuse_a_class_in_one(results, around)
     with scripts_on_the_path():
         for name in sorted({assignment for assignment, _ in chosen}):
             record_assignment(solutions / f"{name}.ipynb", place.db_url)
@@ -99,14 +105,50 @@ def student_pattern(student: str) -> re.Pattern[str]:
     return pattern
 
 
+def folder_around(names: Sequence[str]) -> str:
+    """Return the beginning of the paths that names no student: the folder around all students' folders, with "/"."""
+    around = ""
+    while names:
+        folders = {name.partition("/")[0] for name in names}
+        if len(folders) > 1 or any(name.count("/") < 2 for name in names):
+            break
+        around += f"{folders.pop()}/"
+        names = [name.partition("/")[2] for name in names]
+    return around
+
+
+def refuse_a_class_in_one(results: Sequence[Result], around: str) -> None:
+    """Raise CannotImport where the default pattern takes for one student what several have handed in.
+
+    One student's files of one assignment lie in one folder, are few, and are not all that there is.
+    """
+    handed: dict[tuple[str, str], list[PurePosixPath]] = {}
+    good = [result for result in results if not result["broken"]]
+    for result in good:
+        found = student_pattern("").search(str(result["name"]).removeprefix(around))
+        who = found.group(1) if found else ""
+        handed.setdefault((str(result["assignment"]), who), []).append(PurePosixPath(str(result["name"])))
+    for (assignment, who), paths in handed.items():
+        if len(paths) > 1 and (
+            len({path.parent for path in paths}) > 1
+            or len(paths) > MOST_TRIES
+            or {who} == {student for _, student in handed}
+        ):
+            raise CannotImport(
+                f"{len(paths)} submissions of {assignment} would belong to one student, {who!r}: "
+                f"{', '.join(str(path) for path in paths[:3])}{', ...' * (len(paths) > 3)}. "
+                "Say with --student which part of the path names the student"
+            )
+
+
 def chosen_results(
-    results: Sequence[Result], pattern: re.Pattern[str], imported: Imported
+    results: Sequence[Result], pattern: re.Pattern[str], imported: Imported, around: str = ""
 ) -> dict[tuple[str, str], Result]:
-    """Return the result that counts for each assignment and student: of several, the best."""
+    """Return the result that counts for each assignment and student, of several the best; `around` names nobody."""
     chosen: dict[tuple[str, str], Result] = {}
     for result in results:
         name = str(result["name"])
-        found = pattern.search(name)
+        found = pattern.search(name.removeprefix(around))
         if result["broken"]:
             imported.left_out.append(f"{name}: {result['broken']}")
         elif found is None or not is_student(found.group(1)):

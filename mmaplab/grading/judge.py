@@ -15,8 +15,9 @@ Every kind is one function `(test, ask) -> Finding`. Whatever an answer does, th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mmaplab.calls import call_text
 from mmaplab.grading.ask import Ask, Died
@@ -31,15 +32,20 @@ from mmaplab.grading.plain import Plain, kind_of, same, told
 from mmaplab.grading.programs import Scenario
 from mmaplab.grading.questions import Test
 from mmaplab.grading.shorten import shorten
+from mmaplab.grading.usage import busy
 from mmaplab.grading.variant import judge_variant
 from mmaplab.grading.whole import name_of, programs_of, reference, seen
 
 BUDGET = 600
 """How many programs are tried in all to find the shortest."""
+SHORTEN_SECONDS, SLOW_SECONDS = 20.0, 1.0
+"""How long that may take in all, and a single one, on an idle machine; no shorter one is looked for after that."""
 MOST_FAILING = 3
 """So many failing programs are shortened; the shortest result is shown."""
 MOST_LINES = 16
 """Lines of a program that is shown as it was generated."""
+MOST_PARTS = 1000
+"""Values in a situation that is given to a faulty function: those that tell it from a kernel have a few dozen."""
 WORDS = {
     "": "differs from the reference",
     "raised": "raises an error",
@@ -57,6 +63,8 @@ def judge(test: Test, ask: Ask) -> Finding:
         return Finding(test, False, f"`{test.answer}` gave no answer: {error}.")
     except Unanswered as error:
         return Finding(test, False, str(error), missing=error.missing)
+    except MemoryError:
+        return Finding(test, False, f"What `{test.answer}` handed over takes too much to judge: too little memory.")
     except Exception as error:  # data of a kind that no answer hands over by accident
         return Finding(test, False, f"`{test.answer}` handed over data that cannot be read ({type(error).__name__}).")
 
@@ -144,16 +152,42 @@ def found_in(test: Test, ask: Ask, failing: Sequence[tuple[Scenario, Plain]]) ->
     if is_endless(came):  # each try lasts until the limit
         scenarios, budget = scenarios[-1:], BUDGET // 10
 
+    patience = Patience(SHORTEN_SECONDS * busy(), SLOW_SECONDS * busy())
+
     def fails(shorter: Scenario) -> bool:
-        return first_difference(observe(shorter), seen(test, ask, shorter)) is not None
+        if not patience.lasts:
+            return shorter in scenarios  # those do: that is why they are here
+        return patience.of(lambda: first_difference(observe(shorter), seen(test, ask, shorter)) is not None)
 
     shown = "the shortest program that shows it"
     try:
         found = min((shorten(scenario, fails, budget // len(scenarios)) for scenario in scenarios), key=size)
         came = seen(test, ask, found)
+        shown = shown if patience.lasts else "a program that shows it (the function is too slow to find the shortest)"
     except Died as error:
         shown = f"a program that shows it (on a shorter one, {error})"
     return told_difference(test, found, came, shown)
+
+
+@dataclass
+class Patience:
+    """How long a shorter program is looked for: so many seconds in all, and not after a single try that was `slow`."""
+
+    seconds: float
+    slow: float
+
+    @property
+    def lasts(self) -> bool:
+        """May there be another try?"""
+        return self.seconds > 0
+
+    def of(self, attempt: Callable[[], bool]) -> bool:
+        """Return what a try says, and count its seconds."""
+        began = time.monotonic()
+        said = attempt()
+        took = time.monotonic() - began
+        self.seconds -= took if took < self.slow else self.seconds
+        return said
 
 
 def told_difference(test: Test, scenario: Scenario, came: Plain, shown: str) -> Finding:
@@ -245,11 +279,18 @@ def judge_differs(test: Test, ask: Ask) -> Finding:
     right, wrong = PAIRS[str(test.spec["pair"])]
     try:
         assert isinstance(arguments, list), f"a {kind_of(arguments)}, where a list of arguments is asked for"
+        assert parts_of(arguments) <= MOST_PARTS, f"it has more than {MOST_PARTS} numbers, texts and lists"
         expected, came = right(*arguments), wrong(*arguments)
     except Exception as error:
         return Finding(test, False, f"`{test.answer}` is no situation for it: {error}.")
     said = f"{test.spec['pair']} says {told(came)}, the kernel {told(expected)}"
     return Finding(test, not same(expected, came), f"{said}{'; they agree.' * same(expected, came)}")
+
+
+def parts_of(value: Plain) -> int:
+    """Return how many values a plain value is made of, itself among them."""
+    inner = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    return 1 + sum(map(parts_of, inner))
 
 
 def recorded(test: Test, ask: Ask) -> tuple[Scenario, str]:

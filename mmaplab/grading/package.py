@@ -1,8 +1,9 @@
 """A copy of this package for answers to run with: without the function that a question asks for.
 
-An answer that calls the reference, or copies it, would be right without being an answer; and a process that has no
-reference cannot forge what the reference would show. Where a kernel can live without the function, its place is taken
-by the smallest one that works, so that `Kernel()` still runs; else by one that raises.
+An answer that calls the reference, or reads its text and runs it, would be right without being an answer; and a process
+that has no reference cannot forge what the reference would show. An answer into which its text was pasted beforehand
+is graded like any other: `mmaplab similar` compares all answers with the references. Where a kernel can live without
+the function, its place is taken by the smallest one that works, so that `Kernel()` still runs; else by one that raises.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 import ast
 import base64
 import compileall
+import contextlib
+import fcntl
 import marshal
+import os
 import shutil
 import textwrap
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from types import CodeType
 
 from mmaplab.grading.plain import Plain
@@ -38,6 +43,9 @@ for folio in mapping.folios() if mapping.host.i_sb.on_disk else ():
 """What stands in place of a slot's reference, where a kernel needs one: a kernel that maps nothing around a fault; and
 one that puts the files of a program on the disk (`Kernel.create_file`, which runs as nobody), and nothing else."""
 Room = dict[str, Plain]
+PREFIX = "grading-"
+NEW_SECONDS = 60
+"""A folder younger than that may be one that its grader does not hold yet."""
 LEFT_OUT = shutil.ignore_patterns("public", "pairs.py", "situations.py", "pairs.*.pyc", "situations.*.pyc")
 """What an answer must not find: the questions, and the rooms that know what faulty functions should have said."""
 
@@ -45,7 +53,8 @@ LEFT_OUT = shutil.ignore_patterns("public", "pairs.py", "situations.py", "pairs.
 @contextmanager
 def package_without(slots: Collection[str]) -> Iterator[Path]:
     """Make a folder that holds a copy of `mmaplab` without the reference functions of `slots`; removed at the end."""
-    with TemporaryDirectory(prefix="grading-") as name:
+    remove_forgotten()
+    with TemporaryDirectory(prefix=PREFIX) as name, held(Path(name)):
         folder = Path(name)
         folder.chmod(0o755)
         shutil.copytree(SOURCE, folder / "mmaplab", ignore=LEFT_OUT)
@@ -55,6 +64,26 @@ def package_without(slots: Collection[str]) -> Iterator[Path]:
         for path in folder.rglob("*"):
             path.chmod(0o755 if path.is_dir() else 0o644)
         yield folder
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, which goes with this process, however it ends; flock(2)."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(fd)
+
+
+def remove_forgotten() -> None:
+    """Remove the folders of graders that were killed: those that nobody holds any more."""
+    for folder in Path(gettempdir()).glob(f"{PREFIX}*/"):
+        with contextlib.suppress(OSError):
+            if (folder / "mmaplab").is_dir() and time.time() - folder.stat().st_ctime > NEW_SECONDS:
+                with held(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def strip(folder: Path, slot: str) -> None:

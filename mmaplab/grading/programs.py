@@ -18,8 +18,12 @@ from mmaplab.constants import PAGE_SIZE, Map
 from mmaplab.grading.plain import Plain
 
 MAX_CALLS = 2000
+SIZES = ("n", "length", "old_size", "new_size")
+"""Parameters that say how much; no program has a reason to give one by a name."""
 MAX_LENGTH = 64 << 20
 """Bytes that the calls of a program from outside may touch in all: what it costs must stay bounded."""
+
+TOUCHING = Map.MAP_POPULATE | Map.MAP_LOCKED
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,9 @@ def call_of(data: Plain) -> Call:
     names = tuple(str(item) for item in _list(gives, 2))
     if len(values) != len(PARAMETERS[name]):
         raise ValueError(f"{name} takes {len(PARAMETERS[name])} arguments, not {len(values)}")
+    for parameter, value in zip(PARAMETERS[name], values, strict=True):
+        if parameter in SIZES and isinstance(value, Name):
+            raise ValueError(f"the {parameter} of {name} is {value}: only a number says how much it touches")
     return Call(who, name, values, names)
 
 
@@ -111,9 +118,9 @@ def bytes_touched(call: Call) -> int:
     if isinstance(data, bytes):
         return len(data)
     flags = numbers.get("flags")
-    if call.name == "munmap" or (call.name == "mmap" and not (isinstance(flags, int) and flags & Map.MAP_POPULATE)):
+    if call.name == "munmap" or (call.name == "mmap" and not (isinstance(flags, int) and flags & TOUCHING)):
         return 0
-    sizes = [numbers.get(name) for name in ("n", "length", "old_size", "new_size")]
+    sizes = [numbers.get(name) for name in SIZES]
     return sum(size for size in sizes if isinstance(size, int) and 0 < size < 2**63)
 
 

@@ -12,16 +12,19 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from mmaplab.grading.apart import Judges
 from mmaplab.grading.ask import Died
 from mmaplab.grading.asked import Finding
-from mmaplab.grading.judge import judge
+from mmaplab.grading.box import IN_ALL, IN_ALL_QUESTIONS, SPENT, Box, Purse, boxed
 from mmaplab.grading.package import Room
 from mmaplab.grading.plain import Plain
 from mmaplab.grading.questions import Question, Test
-from mmaplab.grading.sandbox import Box, Limits, Protection, boxed
+from mmaplab.grading.sandbox import Limits, Protection
 from mmaplab.grading.submission import Assignment, Submission, Unreadable, cells_of, choose, read_submission
+from mmaplab.grading.usage import busy
 from mmaplab.grading.whole import slots_of_kernel
 
 MOST_DEATHS = 3
@@ -47,8 +50,12 @@ class Grader:
     references: dict[tuple[str, ...], list[Room]]
     """What an answer is given back, by the slot that it is asked for; '' for an answer that is no kernel function."""
     preload: Sequence[str] = PRELOAD
+    judges: Judges = field(default_factory=Judges)
+    secret: Sequence[Path] = ()
+    """Folders and files that answers must not see, wherever they are: masters, submissions, results."""
     _box: Box | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
+    _purse: Purse = field(default_factory=lambda: Purse(0))
 
     def grade(self, data: bytes, name: str) -> Result:
         """Return the result of one submission; never raises for whatever it holds, but SandboxFailed for a machine."""
@@ -60,7 +67,8 @@ class Grader:
         except Unreadable as error:
             return {**result, "broken": str(error), "assignment": "", "points": 0, "max": 0, "questions": []}
         with ExitStack() as stack:
-            own = replace(self, _box=None, _stack=stack)  # several threads may grade with one grader
+            purse = Purse(IN_ALL_QUESTIONS * self.limits.seconds * busy())
+            own = replace(self, _box=None, _stack=stack, _purse=purse)  # several threads may grade with one grader
             graded = [own.question(question, assignment, submission) for question in assignment.questions]
         return {
             **result,
@@ -77,9 +85,10 @@ class Grader:
         stub = assignment.cell(f"{question.key}-answer").stub
         if answer is not None and answer.strip() == stub.strip():
             return question_result(question, [Finding(test, False, "Not answered.") for test in question.tests], [])
-        findings, notes = self.attempt(question, first_cells(question, assignment, answer))
+        purse = Purse(IN_ALL * self.limits.seconds * busy(), self._purse)
+        findings, notes = self.attempt(question, first_cells(question, assignment, answer), purse)
         if any(finding.missing for finding in findings):
-            again, more = self.attempt(question, all_cells(question, submission))
+            again, more = self.attempt(question, all_cells(question, submission), purse)
             if sum(f.points for f in again) > sum(f.points for f in findings):
                 findings, notes = (
                     again,
@@ -87,47 +96,54 @@ class Grader:
                 )
         return question_result(question, findings, notes)
 
-    def attempt(self, question: Question, cells: Sequence[str]) -> tuple[list[Finding], list[str]]:
-        """Run cells and judge what they leave, test by test, the public ones first."""
+    def attempt(self, question: Question, cells: Sequence[str], purse: Purse) -> tuple[list[Finding], list[str]]:
+        """Run cells and judge what they leave, test by test, the public ones first.
+
+        What a cell raises is told of the runs before public tests only: no cell can tell of a hidden one.
+        """
         findings: list[Finding] = []
         notes: list[str] = []
         running: tuple[str, ...] | None = None
         hopeless, deaths = "", 0
         for test in sorted(question.tests, key=lambda test: (test.hidden, slots_asked(test))):
+            if purse.left <= 0:
+                hopeless = hopeless or f"Not tried: {SPENT}."
             if hopeless or deaths >= MOST_DEATHS:
                 findings.append(Finding(test, False, hopeless or "Not tried: the answer's process had died too often."))
                 continue
-            box = self.box()
+            box = self.box(running is None or running != slots_asked(test))
             try:
                 if running != slots_asked(test):
-                    note = run_cells(box, cells, self.references[slots_asked(test)])
-                    running, notes = slots_asked(test), notes + [note] * (bool(note) and note not in notes)
+                    note = run_cells(box, cells, self.references[slots_asked(test)], purse)
+                    running = slots_asked(test)
+                    notes += [note] * (bool(note) and note not in notes and not test.hidden)
             except Died as error:  # the cells themselves: they would do it again
                 hopeless = f"The answer did not run: {error}."
                 findings.append(Finding(test, False, hopeless))
                 continue
-            findings.append(judge(test, box.ask))
+            findings.append(self.judges.judge(test, partial(purse.ask, box)))
             if not box.alive:
                 running, deaths = None, deaths + 1
         return findings, notes
 
-    def box(self) -> Box:
-        """Return the running box, a new one where there is none yet, or none that lives.
+    def box(self, fresh: bool) -> Box:
+        """Return the running box, with a fresh child or the one that runs; a new box where none lives.
 
         Raises SandboxFailed where none starts: that is no answer's fault, and must cost none its points.
         """
-        if self._box is not None and not self._box.dead:
+        if not fresh and self._box is not None and self._box.alive:
             return self._box
         why = ""
         for _ in range(MOST_STARTS):
-            started = boxed(self.protection, self.package, self.limits, self.preload)
-            self._box = box = self._stack.enter_context(started)
+            if self._box is None or self._box.dead:
+                started = boxed(self.protection, self.package, self.limits, self.preload, self.secret)
+                self._box = self._stack.enter_context(started)
             try:
-                box.begin()
-            except Died as error:
+                self._box.begin()
+            except Died as error:  # of what the answer before has done to it, perhaps
                 why = str(error)
             else:
-                return box
+                return self._box
         raise SandboxFailed(f"the grader's own process does not start ({self.protection.name}): {why}")
 
 
@@ -138,14 +154,13 @@ def slots_asked(test: Test) -> tuple[str, ...]:
     return (str(test.spec["slot"]),) if test.kind == "slot" else ()
 
 
-def run_cells(box: Box, cells: Sequence[str], references: Sequence[Room]) -> str:
+def run_cells(box: Box, cells: Sequence[str], references: Sequence[Room], purse: Purse) -> str:
     """Run cells in a fresh child; returns a sentence about the first that raised, or ''. Raises Died."""
-    box.begin()
     note = ""
     if references:
         box.ask({"do": "restore", "rooms": list(references)})
     for source in cells:
-        reply = box.ask({"do": "run", "cells": [source]})
+        reply = purse.ask(box, {"do": "run", "cells": [source]})
         if "raised" in reply and not note:
             note = f"A cell raised {str(reply['raised'])[:400]}"
     return note

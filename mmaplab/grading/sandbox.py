@@ -12,24 +12,16 @@ processes, file sizes and open files. The report states which protection held. L
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmaplab.grading.ask import Child, Died, Reply, started
-
 SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin", "/etc/ld.so.cache", "/etc/alternatives")
 """What a Python needs of the system, where it is there."""
-FIRST_UID = 61184
-UIDS = 4000
-"""User ids from here on, so many, belong to nobody (systemd's dynamic range); each running box has one to itself."""
 SPACE_BYTES = 64 << 20
 """What an answer may write to its own /tmp in all."""
 
@@ -38,12 +30,13 @@ SPACE_BYTES = 64 << 20
 class Limits:
     """How much one answer may use. `seconds` is the time that one request may take on the clock.
 
-    A third of it is the processor time of all its requests: a loop is ended by that, also on a busy machine, where the
-    clock alone would be unfair to answers that are right.
+    A third of it is the processor time that one request may take: a loop is ended by that, also on a busy machine,
+    where the clock alone would be unfair to answers that are right. There the clock has more (usage.busy).
     """
 
     seconds: float = 30.0
     memory_bytes: int = 2 << 30
+    """Of each process of an answer, and of all of them together."""
     processes: int = 24
     file_bytes: int = 16 << 20
     open_files: int = 64
@@ -56,7 +49,7 @@ class Protection:
     name: str
     sentence: str
     wrap: Callable[[Sequence[Path], Sequence[Path], Sequence[str]], list[str]]
-    """(folders to show, folders to mask, command) -> the command inside the protection."""
+    """(folders to show, folders and files to mask, command) -> the command inside the protection."""
 
 
 def bubblewrap(show: Sequence[Path], mask: Sequence[Path], command: Sequence[str]) -> list[str]:
@@ -67,6 +60,7 @@ def bubblewrap(show: Sequence[Path], mask: Sequence[Path], command: Sequence[str
     else:
         spaces += ["--unshare-user"]
     line = ["bwrap", *spaces, "--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
+    line += ["--as-pid-1"]  # no other process in there, and no signal from inside reaches this one
     line += ["--perms", "1777", "--size", str(SPACE_BYTES), "--tmpfs", "/tmp"]
     for path in SYSTEM:
         line += ["--ro-bind-try", path, path]
@@ -74,8 +68,8 @@ def bubblewrap(show: Sequence[Path], mask: Sequence[Path], command: Sequence[str
         for parent in reversed(folder.parents[:-1]):
             line += ["--perms", "0755", "--dir", str(parent)]  # else it would have the rights of the real one
         line += ["--ro-bind", str(folder), str(folder)]
-    for folder in mask:
-        line += ["--tmpfs", str(folder)]
+    for place in mask:
+        line += ["--tmpfs", str(place)] if place.is_dir() else ["--ro-bind", "/dev/null", str(place)]
     return [*line, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--", *command]
 
 
@@ -96,7 +90,9 @@ for path in $show; do
     mount --bind "$path" "$root$path"
     mount -o remount,bind,ro "$root$path"
 done
-for path in $mask; do mount -t tmpfs -o size=4k none "$root$path"; done
+for path in $mask; do
+    if [ -d "$path" ]; then mount -t tmpfs -o size=4k none "$root$path"; else mount --bind /dev/null "$root$path"; fi
+done
 for name in null zero urandom random; do : > "$root/dev/$name"; mount --bind "/dev/$name" "$root/dev/$name"; done
 cd "$root"
 pivot_root . old
@@ -159,126 +155,24 @@ def python_folders() -> list[Path]:
     return sorted(folder for folder in folders if not folder.is_relative_to("/usr"))
 
 
-def masked_folders() -> list[Path]:
-    """Return the folders inside this Python that hold the whole package, where it is installed there."""
+def places_to_mask(secret: Sequence[Path], package: Path) -> list[Path]:
+    """Return where an answer would see what it must not: the whole package, and `secret` folders and files."""
     here = Path(__file__).resolve().parents[1]
-    inside = any(here.is_relative_to(folder.resolve()) for folder in python_folders())
-    return [here] if inside or here.is_relative_to("/usr") else []
-
-
-@contextmanager
-def boxed(protection: Protection, package: Path, limits: Limits, preload: Sequence[str]) -> Iterator[Box]:
-    """Start the process that serves one submission; `package` is the folder that holds its `mmaplab`."""
-    with own_uid(os.geteuid() == 0 and protection is not UNPROTECTED) as uid:
-        command, environment = boxed_command(protection, package, limits, preload, uid)
-        with started(command, limits.seconds, env=environment, cwd="/") as child:
-            yield Box(child)
-
-
-@contextmanager
-def own_uid(wanted: bool) -> Iterator[int | None]:
-    """Hold a user id that no other box has: the kernel counts a user's processes together. None where none is wanted.
-
-    The lock is a name that only one socket can have, and that goes with the process, however it ends; unix(7).
-    """
-    if not wanted:
-        yield None
-        return
-    for step in range(UIDS):
-        uid = FIRST_UID + (os.getpid() + step) % UIDS
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
-            try:
-                lock.bind(f"\0mmaplab-grading-{uid}")
-            except OSError:  # another box has it
-                continue
-            yield uid
-            return
-    raise OSError(f"all {UIDS} user ids for answers are in use on this machine")
-
-
-def boxed_command(
-    protection: Protection, package: Path, limits: Limits, preload: Sequence[str], uid: int | None
-) -> tuple[Callable[[int, int], list[str]], dict[str, str]]:
-    """Return the command of a box, for two descriptors, and its environment."""
-    settings = {
-        "uid": uid,
-        "preload": list(preload),
-        "cpu_seconds": max(1, round(limits.seconds / 3)),
-        "memory_bytes": limits.memory_bytes,
-        "file_bytes": limits.file_bytes,
-        "processes": limits.processes,
-        "open_files": limits.open_files,
+    shown = [path for path in (*map(Path, SYSTEM), *python_folders(), package) if path.exists()]
+    hidden = [path.resolve() for path in (here, *secret) if path.exists()]
+    places = {
+        one / path.relative_to(one.resolve()) for path in hidden for one in shown if path.is_relative_to(one.resolve())
     }
-
-    def command(read: int, write: int) -> list[str]:
-        python = [
-            sys.executable,
-            "-s",
-            "-B",
-            "-m",
-            "mmaplab.grading.forker",
-            str(read),
-            str(write),
-            json.dumps(settings),
-        ]
-        return protection.wrap([*python_folders(), package], masked_folders(), python)
-
-    environment = {
-        "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
-        "HOME": "/tmp",
-        "PYTHONPATH": str(package),
-        "MPLCONFIGDIR": "/tmp",
-        "IPYTHONDIR": "/tmp",
-        "OPENBLAS_NUM_THREADS": "1",
-        "LANG": "C.UTF-8",
-        "MMAPLAB_LIVE": "off",
-    }
-    return command, environment
+    return sorted(places - {package / "mmaplab"})
 
 
-START_SECONDS = 120.0
-"""How long a process may take to load the package; no answer runs meanwhile."""
-MOST_STALE = 1000
-"""Lines that are skipped before a connection is given up."""
+def needed(secret: Path) -> bool:
+    """Would Python not run where this folder is masked?"""
+    ours = (sys.executable, sys.prefix, sys.base_prefix, str(os.__file__))
+    return any(Path(path).resolve().is_relative_to(secret.resolve()) for path in ours) and is_shown(secret)
 
 
-class Box:
-    """A process in protection that forks a fresh child for each `begin`."""
-
-    def __init__(self, child: Child) -> None:
-        self._child = child
-        self._running = False
-        self._begun = 0
-
-    def begin(self) -> None:
-        """End the child before, where one runs, and fork a new one. Raises Died where that does not work any more."""
-        if self._running:
-            self._running = False
-            with contextlib.suppress(Died):
-                self._child.ask({"do": "end"})  # answered by {"ended": 0}, which `ask` raises
-        self._begun += 1
-        reply = self._child.ask({"do": "begin", "number": self._begun}, START_SECONDS)
-        for _ in range(MOST_STALE):  # what the child before has left in the pipe is not for this one
-            if reply.get("began") == self._begun:
-                self._running = True
-                return
-            reply = self._child.ask({})
-        self._child.give_up("the answer before it has flooded the connection")
-
-    def ask(self, request: Reply) -> Reply:
-        """Ask the child that runs; raises Died."""
-        try:
-            return self._child.ask(request)
-        except Died:
-            self._running = False
-            raise
-
-    @property
-    def alive(self) -> bool:
-        """Does the child that `begin` forked still answer?"""
-        return self._running
-
-    @property
-    def dead(self) -> bool:
-        """Must a new box be started?"""
-        return self._child.dead
+def is_shown(path: Path) -> bool:
+    """Does an answer see this folder, because something that Python needs contains it?"""
+    shown = [one.resolve() for one in (*map(Path, SYSTEM), *python_folders())]
+    return any(path.resolve().is_relative_to(one) for one in shown)

@@ -29,6 +29,7 @@ from typing import BinaryIO, TextIO
 
 from mmaplab.calls import Call
 from mmaplab.grading.contracts import CHOICES
+from mmaplab.grading.magics import run_cell
 from mmaplab.grading.plain import NotPlain, Plain, tell_error, to_plain
 
 MAX_OUTPUT = 4000
@@ -78,20 +79,12 @@ def run(request: Reply, namespace: dict[str, object]) -> Reply:
         cells = request["cells"]
         assert isinstance(cells, list)
         for number, source in enumerate(cells, 1):
-            execute(str(source), f"<cell {number}>", namespace)
+            run_cell(str(source), f"<cell {number}>", namespace)
     except BaseException as error:  # also SystemExit and KeyboardInterrupt: they are the answer's own
         return {"raised": tell_error(error), "kind": type(error).__name__, "output": output.text}
     finally:
         sys.stdout, sys.stderr = was
     return {"output": output.text}
-
-
-def execute(source: str, name: str, namespace: dict[str, object]) -> None:
-    """Run one cell as a notebook would, without its magics."""
-    lines = ["# " + line if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
-    text = "\n".join(lines) + "\n"
-    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-    exec(compile(text, name, "exec"), namespace)
 
 
 def value(request: Reply, namespace: dict[str, object]) -> Reply:

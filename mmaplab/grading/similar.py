@@ -7,6 +7,9 @@ that half the class has says little, one that two answers share with nobody else
     alike               weight of the shared runs / weight of the shorter answer's runs, from 0 to 1
     evidence            weight of the shared runs: a short answer can be alike by chance, a long one hardly
 
+Each answer is also compared with what every learner can find: the kernel function itself, which stands in the package,
+and the master's answer. And the seeds of variants are listed, since equal ones make equal numbers (seeds.py).
+
 Nothing is run, and nothing leaves this machine: the report is one file that refers to nothing. It proves nothing
 either. It says where a person should look.
 """
@@ -17,7 +20,7 @@ import ast
 import inspect
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import combinations
@@ -25,8 +28,13 @@ from pathlib import Path
 
 from mmaplab.grading.bulk import load_assignments
 from mmaplab.grading.finding import content, find_submissions
+from mmaplab.grading.package import HELPERS
+from mmaplab.grading.questions import Question
+from mmaplab.grading.runner import slots_asked
+from mmaplab.grading.seeds import Seed, parsed, seeds_of, together
 from mmaplab.grading.shape import grams, shape
 from mmaplab.grading.submission import Assignment, Unreadable, cells_of, choose, read_submission
+from mmaplab.sim.kernel import REFERENCE
 
 LEAST_ALIKE = 0.7
 """From here on a pair is listed."""
@@ -75,6 +83,7 @@ class Compared:
     answers: int
     left_out: tuple[str, ...]
     pairs: tuple[Pair, ...]
+    seeds: tuple[Seed, ...] = ()
 
 
 def compare_all(submissions: Path, solutions: Path, alike: float = LEAST_ALIKE) -> Compared:
@@ -83,6 +92,7 @@ def compare_all(submissions: Path, solutions: Path, alike: float = LEAST_ALIKE) 
     given = {assignment.name: given_runs(assignment) for assignment in assignments}
     answers: list[Answer] = []
     left_out: list[str] = []
+    seeds: list[Seed] = []
     count = 0
     for item in find_submissions(submissions):
         data, complaint = content(item)
@@ -96,11 +106,14 @@ def compare_all(submissions: Path, solutions: Path, alike: float = LEAST_ALIKE) 
             continue
         count += 1
         submission = read_submission(cells, assignment)
+        seeds += seeds_of(item.name, assignment, submission)
         for question in assignment.questions:
             source = submission.answer(f"{question.key}-answer") or ""
             answers.append(answer(item.name, question.key, source, given[assignment.name]))
     answers = [one for one in answers if one.runs]
-    return Compared(count, len(answers), tuple(left_out), tuple(pairs(answers, alike)))
+    handed_in = {one.question for one in answers}
+    known = [one for assignment in assignments for one in known_answers(assignment, given[assignment.name], handed_in)]
+    return Compared(count, len(answers), tuple(left_out), tuple(pairs(answers, alike, known)), tuple(together(seeds)))
 
 
 def answer(name: str, question: str, source: str, given: Collection[Gram]) -> Answer:
@@ -109,16 +122,35 @@ def answer(name: str, question: str, source: str, given: Collection[Gram]) -> An
     return Answer(name, question, source, runs)
 
 
-def pairs(answers: Iterable[Answer], alike: float = LEAST_ALIKE) -> list[Pair]:
-    """Return the pairs that are alike enough, the strongest first."""
+def known_answers(assignment: Assignment, given: Collection[Gram], questions: Collection[str]) -> Iterator[Answer]:
+    """Yield what a learner can find: the master's answers, and the package's own functions that are asked for."""
+    for question in assignment.questions:
+        if question.key in questions:
+            source = assignment.cell(f"{question.key}-answer").source
+            yield answer("(the master's answer)", question.key, source, given)
+            for name, text in references(question):
+                yield answer(f"(the package's own {name})", question.key, text, given)
+
+
+def references(question: Question) -> Iterator[tuple[str, str]]:
+    """Yield the functions that stand in the slots of a question, and those that they are made of, with their texts."""
+    for slot in sorted({slot for test in question.tests for slot in slots_asked(test)}):
+        function = getattr(REFERENCE, slot)
+        yield slot, inspect.getsource(function)
+        room = import_module(function.__module__)
+        yield from ((name, inspect.getsource(getattr(room, name))) for name in HELPERS.get(slot, ()))
+
+
+def pairs(answers: Iterable[Answer], alike: float = LEAST_ALIKE, known: Sequence[Answer] = ()) -> list[Pair]:
+    """Return the pairs that are alike enough, the strongest first; of `known` answers no two are a pair."""
     by_question: dict[str, list[Answer]] = defaultdict(list)
     for one in answers:
         by_question[one.question].append(one)
-    found = [pair for group in by_question.values() for pair in pairs_of(group, alike)]
+    found = [pair for group in by_question.values() for pair in pairs_of(group, alike, known)]
     return sorted(found, key=lambda pair: (-pair.evidence * pair.alike, pair.one.name, pair.other.name))
 
 
-def pairs_of(group: Sequence[Answer], alike: float) -> list[Pair]:
+def pairs_of(group: Sequence[Answer], alike: float, known: Sequence[Answer] = ()) -> list[Pair]:
     """Return the pairs of answers to one question that are alike enough."""
     spread = Counter(run for one in group for run in one.runs)
     weights = {run: weight(count, len(group)) for run, count in spread.items()}
@@ -137,7 +169,16 @@ def pairs_of(group: Sequence[Answer], alike: float) -> list[Pair]:
         share = evidence / min(totals[first], totals[second])
         if share >= alike and evidence >= LEAST_EVIDENCE:
             found.append(Pair(group[first], group[second], share, evidence))
-    return found
+    asked = [one for one in known if one.question == group[0].question]
+    pairs_with = (with_known(one, other, weights) for one in group for other in asked)
+    return found + [pair for pair in pairs_with if pair.alike >= alike and pair.evidence >= LEAST_EVIDENCE]
+
+
+def with_known(one: Answer, known: Answer, weights: Mapping[Gram, float]) -> Pair:
+    """Return an answer beside a known one; what the class has in common counts as little as between learners."""
+    evidence = sum(weights[run] for run in one.runs.keys() & known.runs.keys())
+    whole = min(sum(weights.get(run, 1.0) for run in answer.runs) for answer in (one, known))
+    return Pair(one, known, evidence / whole if whole else 0.0, evidence)
 
 
 def weight(count: int, all_of: int) -> float:
@@ -175,11 +216,3 @@ def imported_names(cells: Sequence[str]) -> dict[str, str]:
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mmaplab"):
                 found.update({alias.asname or alias.name: str(node.module) for alias in node.names})
     return found
-
-
-def parsed(source: str) -> ast.AST:
-    """Return a cell's syntax tree, an empty one where it is no Python."""
-    try:
-        return ast.parse(source)
-    except SyntaxError:
-        return ast.Module([], [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 
 from mmaplab.grading.report import document
+from mmaplab.grading.seeds import COMPUTED
 from mmaplab.grading.similar import Compared, Pair
 
 MOST_PAIRS = 200
@@ -16,8 +17,13 @@ pre { counter-reset: line } pre span { display: block; white-space: pre-wrap } m
 EXPLAINED = """
 <p>Answers to the same question are compared without comments, layout, names of their own, numbers and texts, and
 without what the exercise gives. <b>Alike</b> is the share of the shorter answer that the other one has too; what many
-in the class have counts less, what only these two have counts in full. <b>Evidence</b> says how much that is. Nothing
+in the class have counts less, what only these two have counts in full. <b>Evidence</b> says how much that is. Answers
+are also compared with the master's and with the package's own functions, which every learner can read. Nothing
 here is a proof: read both answers, and talk to both learners. Lines that hold something shared are marked.</p>"""
+
+SEEDS_EXPLAINED = """
+<p>The seed makes a learner's own program. Equal seeds make equal programs: with another one's seed, another one's
+numbers are right. Is every seed the name of its learner?</p>"""
 
 
 def similar_page(compared: Compared) -> str:
@@ -27,6 +33,7 @@ def similar_page(compared: Compared) -> str:
     parts += [pair_html(number, pair) for number, pair in enumerate(compared.pairs[:MOST_PAIRS], 1)]
     if len(compared.pairs) > MOST_PAIRS:
         parts.append(f"<p>The texts of the first {MOST_PAIRS} pairs are shown.</p>")
+    parts.append(seeds_html(compared))
     parts += [f"<p class='note'>Left out: {escaped(line)}</p>" for line in compared.left_out]
     return document("Answers that are alike", "\n".join(parts))
 
@@ -43,6 +50,19 @@ def table(compared: Compared) -> str:
         for number, pair in enumerate(compared.pairs, 1)
     ]
     return f"<table>{head}{''.join(rows)}</table>"
+
+
+def seeds_html(compared: Compared) -> str:
+    """Return the table of seeds; those that several have given stand first and are marked."""
+    if not compared.seeds:
+        return ""
+    rows = []
+    for one in compared.seeds:
+        said = "computed: ask for it" if one.seed == COMPUTED else f"given by {len(one.names)}" if one.shared else ""
+        cells = [escaped(one.question), escaped(one.seed), "<br>".join(map(escaped, one.names)), f"<b>{said}</b>"]
+        rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    head = "<tr><th>question</th><th>seed</th><th>learners</th><th></th></tr>"
+    return f"<h2>Seeds of variants</h2>{SEEDS_EXPLAINED}<table>{head}{''.join(rows)}</table>"
 
 
 def pair_html(number: int, pair: Pair) -> str:

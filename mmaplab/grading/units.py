@@ -5,7 +5,7 @@
     done = in_processes(kit, items, jobs=2)   the results, in the order in which they are ready
 
 A pool's worker makes its workplace once and keeps it. Whatever a submission does happens in the sandbox's children, so
-a worker that dies was killed from outside, or the machine had no memory left.
+a worker that dies was killed from outside, or the machine had no memory left: what it had in hand is tried once more.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
 
 from mmaplab.grading.finding import CannotGrade, Found, content
 from mmaplab.grading.package import missing_rooms, package_without
 from mmaplab.grading.runner import Grader, Result, SandboxFailed, slots_asked
-from mmaplab.grading.sandbox import UNPROTECTED, Limits, Protection, find_protection
+from mmaplab.grading.sandbox import UNPROTECTED, Limits, Protection, find_protection, needed
 from mmaplab.grading.submission import Assignment
 
 
@@ -36,6 +36,14 @@ class Kit:
     assignments: tuple[Assignment, ...]
     limits: Limits
     allow_unprotected: bool = False
+    secret: tuple[Path, ...] = ()
+    """Folders and files that no answer may see, wherever they are: masters, submissions, results."""
+
+
+BROUGHT_DOWN = (
+    "Not graded: the grading process was killed, twice, while it had this one in hand. Was there too little memory? "
+    "Try again with --resume, and with fewer --jobs"
+)
 
 
 def choose_protection(allow_unprotected: bool) -> Protection:
@@ -64,10 +72,17 @@ def sets_of_slots(assignments: Sequence[Assignment]) -> set[tuple[str, ...]]:
 def workplace(kit: Kit) -> Iterator[Grader]:
     """Make what this machine needs to grade; gone at the end. Raises CannotGrade where there is no protection."""
     protection = choose_protection(kit.allow_unprotected)
+    for place in filter(needed, kit.secret):
+        raise CannotGrade(
+            f"the Python that answers run with is in {place}, where masters, submissions or results are: answers would "
+            "see these. Put them elsewhere"
+        )
     slots = slots_of(kit.assignments)
     with package_without(slots) as package:
         references = {asked: missing_rooms(package, slots, asked) for asked in sets_of_slots(kit.assignments)}
-        yield Grader(kit.assignments, protection, kit.limits, package, references)
+        grader = Grader(kit.assignments, protection, kit.limits, package, references, secret=kit.secret)
+        with closing(grader.judges):
+            yield grader
 
 
 def grade_one(grader: Grader, name: str, data: bytes, complaint: str) -> Result:
@@ -100,21 +115,46 @@ def in_this_process(grader: Grader, items: Sequence[Found]) -> Iterator[Result]:
 
 
 def in_processes(grader: Grader, items: Sequence[Found], jobs: int) -> Iterator[Result]:
-    """Grade submissions in `jobs` processes; yields each result when it is ready. Raises CannotGrade."""
+    """Grade submissions in `jobs` processes; yields each result when it is ready.
+
+    What a process had in hand when it died is tried again, each submission alone: only the one that brings a process
+    down a second time is not graded.
+    """
     left = iter(items)
+    while True:
+        lost: list[Found] = []
+        yield from in_a_pool(grader, left, jobs, lost)
+        if not lost:
+            return
+        for item in lost:
+            again: list[Found] = []
+            yield from in_a_pool(grader, iter([item]), 1, again)
+            if again:
+                yield ungraded(item.name, b"", BROUGHT_DOWN)  # no digest: --resume tries it once more
+
+
+def in_a_pool(grader: Grader, left: Iterator[Found], jobs: int, lost: list[Found]) -> Iterator[Result]:
+    """Grade in one pool of processes until all is graded, or one of them dies: what they had in hand is then `lost`."""
     # spawn: a fork would copy this process's threads' locks, whoever holds them
     with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=settle, initargs=(grader,)) as pool:
+        waiting: dict[Future[Result], Found] = {}
         try:
-            waiting = {pool.submit(settled_unit, i.name, *content(i)) for i in islice(left, 2 * jobs)}
-            while waiting:
-                ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                waiting |= {pool.submit(settled_unit, i.name, *content(i)) for i in islice(left, len(ready))}
-                yield from (future.result() for future in ready)
-        except BrokenProcessPool:
-            raise CannotGrade(
-                "a grading process was killed (was there too little memory?). What is graded is kept: go on with "
-                "--resume, perhaps with fewer --jobs"
-            ) from None
+            while True:
+                while not lost and len(waiting) < 2 * jobs and (item := next(left, None)) is not None:
+                    try:
+                        waiting[pool.submit(settled_unit, item.name, *content(item))] = item
+                    except BrokenProcessPool:
+                        lost.append(item)
+                if not waiting:
+                    return
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    item = waiting.pop(future)
+                    try:
+                        result = future.result()
+                    except BrokenProcessPool:
+                        lost.append(item)
+                    else:
+                        yield result
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

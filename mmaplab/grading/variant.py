@@ -1,11 +1,12 @@
-"""A program of one's own: each learner predicts another one, made from their name, so that no answer can be copied.
+"""A program of one's own: each learner predicts another one, made from their name: a neighbour's numbers are wrong.
 
     seed = "Anna"                       variant("fault-own", seed)          the program, its lines numbered
     mine = [0, 0, 1, ...]               variant("fault-own", seed).again()  another one, and the seed it has
     check("fault-own", seed, mine)
 
 A test of the kind `variant` names a family of programs (families/) and what it asks for. Desk and grader make the same
-program from the seed, and run it on the reference: there is no list of answers anywhere.
+program from the seed, and run it on the reference: there is no list of answers anywhere. Whoever copies the seed as
+well has the neighbour's program; `mmaplab similar` lists the seeds, and marks those that several have given.
 
     asks            the answer
     faults          a list: for each line of the program, the faults that it takes, minor and major together

@@ -23,6 +23,7 @@ from mmaplab.outcomes.worlds import ZEROS, FileWorlds, Found, Layout, World, vis
 from mmaplab.sim import events as ev
 from mmaplab.sim.inode import Folio
 from mmaplab.sim.kernel import Kernel
+from mmaplab.sim.mmap import page_align
 from mmaplab.sim.trace import Record, Trace
 
 FORCED = ("msync", "fsync", "direct")
@@ -239,8 +240,8 @@ def synced_pages(kernel: Kernel, call: ev.Syscall) -> list[tuple[int, int, int]]
             file = process.task.files.fdget(fd)
             return [(file.f_inode.ino, 0, 0)] if file.f_flags & Open.O_DSYNC else []
         case "msync", {"addr": int(addr), "length": int(length), "flags": int(flags)} if flags & Ms.MS_SYNC:
-            end = addr + length
-            areas = [vma for vma in process.mm.areas if vma.vm_start < end and addr < vma.vm_end and vma.shared]
+            end = addr + page_align(length)
+            areas = process.mm.mm_mt.range(addr, end) if addr < end else []
             return [
                 (
                     vma.vm_file.f_inode.ino,
@@ -248,7 +249,7 @@ def synced_pages(kernel: Kernel, call: ev.Syscall) -> list[tuple[int, int, int]]
                     vma.pgoff_of(min(end, vma.vm_end) - 1) + 1,
                 )
                 for vma in areas
-                if vma.vm_file is not None
+                if vma.shared and vma.vm_file is not None
             ]
     return []
 

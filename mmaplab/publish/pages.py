@@ -107,9 +107,10 @@ def lead_links(soup: BeautifulSoup) -> None:
 
 def explain_terms(soup: BeautifulSoup, up: str) -> None:
     """Link the bold words that the glossary has to their entry; the meaning is shown where one points at them."""
-    terms = glossary()
+    terms = {name.lower(): term for name, term in glossary().items()}
     for bold in soup.find_all("strong"):
-        term = terms.get(bold.get_text(strip=True)) or terms.get(bold.get_text(strip=True).lower())
+        said = bold.get_text(strip=True).lower()
+        term = terms.get(said) or terms.get(said.removesuffix("s"))  # one, or several
         if term is None or not isinstance(bold, Tag) or bold.find_parent(["a", "h1", "h2", "h3"]):
             continue
         link = soup.new_tag("a", href=f"{up}{GLOSSARY}#{slug(term.name)}", title=term.means)

@@ -26,7 +26,7 @@ def sections(page: Page) -> Iterator[dict[str, str]]:
             yield from _closed(found, words)
             found = {"page": page.path, "at": str(node.get("id", "")), "title": node.get_text(strip=True)}
             words = []
-        elif isinstance(node, NavigableString) and not _inside_heading(node):
+        elif type(node) is NavigableString and not _inside_heading(node):  # a subclass of it: styles, comments
             words += str(node).split()
     yield from _closed(found, words)
 

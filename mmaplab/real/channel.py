@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 
-from mmaplab.constants import PAGE_SIZE, Map, Prot
-from mmaplab.interface import fatal_signal
+from mmaplab.constants import PAGE_SIZE, Map, Prot, Sig
+from mmaplab.interface import FatalSignal, fatal_signal
 from mmaplab.lab import NotAvailable
 from mmaplab.real import libc, machine_code
 from mmaplab.real.worker import WorkerDied, WorkerHung
@@ -99,7 +100,7 @@ class Channel:
         words = self._words
         if words[machine_code.SIGNO // 8]:
             si_code = ctypes.c_int64(words[machine_code.SI_CODE // 8]).value
-            raise fatal_signal(words[machine_code.SIGNO // 8], si_code, words[machine_code.SI_ADDR // 8])
+            raise signal_told(words[machine_code.SIGNO // 8], si_code, words[machine_code.SI_ADDR // 8])
         return libc.signed(words[machine_code.RESULT // 8])
 
     def post(self, operation: int, number: int, args: tuple[int, ...]) -> None:
@@ -145,6 +146,14 @@ class Channel:
     def get(self, at: int, n: int) -> bytes:
         """Copy bytes out of memory shared with the process."""
         return ctypes.string_at(at, n)
+
+
+def signal_told(signo: int, si_code: int, si_addr: int) -> FatalSignal | ValueError:
+    """Return the exception for a signal; those of the processor itself say that code was no return instruction."""
+    if signo in set(Sig):
+        return fatal_signal(signo, si_code, si_addr)
+    name = signal.Signals(signo).name
+    return ValueError(f"the code at {si_addr:#x} is no return instruction: it ended in {name}, the process lives on")
 
 
 def _futex_call(address: int, operation: int, value: int, timeout: ctypes.Array[ctypes.c_long] | None) -> None:

@@ -20,11 +20,10 @@ from pathlib import Path
 
 from mmaplab.constants import PAGE_SIZE, TASK_SIZE, Map
 from mmaplab.lab import NotAvailable
-from mmaplab.real import procfs
 from mmaplab.real.channel import Channel, Region
-from mmaplab.real.native import NativeWorker, Shared, alive
+from mmaplab.real.native import NativeWorker, Shared
 from mmaplab.real.scripted import START_BRK, ScriptedWorker
-from mmaplab.real.worker import Household, Out, WorkerDied
+from mmaplab.real.worker import Household, Out, WorkerDied, alive, areas_of
 
 SYNCHRONOUS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP)
 SA_SIGINFO, SA_NODEFER, SA_RESTORER = 0x4, 0x4000_0000, 0x0400_0000
@@ -84,7 +83,7 @@ class NativeExecutor:
 
     def close(self) -> None:
         """End every process and wait for the zygote."""
-        for worker in list(self.shared.workers.values()):
+        for worker in list(self.shared.workers.values())[::-1]:  # children first: their parent leaves no zombies
             worker.kill()
         for pid in self._children:
             _end_group(pid)
@@ -118,10 +117,9 @@ class NativeExecutor:
         with open(f"/proc/{zygote.pid}/stat", "rb") as file:
             start_brk = int(file.read().rpartition(b")")[2].split()[44])
         zygote.syscall("brk", start_brk)
-        with open(f"/proc/{zygote.pid}/maps") as maps:
-            for entry in procfs.parse_maps(maps.read()):
-                if entry.end <= TASK_SIZE and not zygote.is_own(entry.start, entry.end - entry.start):
-                    zygote.syscall("munmap", entry.start, entry.end - entry.start)
+        for entry in areas_of(zygote.pid):
+            if entry.end <= TASK_SIZE and not zygote.is_own(entry.start, entry.end - entry.start):
+                zygote.syscall("munmap", entry.start, entry.end - entry.start)
         where = zygote.need("mmap", 0, PAGE_SIZE, 0, Map.MAP_PRIVATE | Map.MAP_ANONYMOUS, -1, 0)
         zygote.need("munmap", where, PAGE_SIZE)
         return where + PAGE_SIZE
@@ -213,7 +211,7 @@ class ScriptedExecutor:
 
     def close(self) -> None:
         """End every process."""
-        for worker in list(self.shared.workers.values()):
+        for worker in list(self.shared.workers.values())[::-1]:  # children first: their parent leaves no zombies
             worker.kill()
         for child in self._children:
             _end_group(child.pid)

@@ -24,10 +24,15 @@ DISK = ("ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs")
 """File systems with a disk and the ordinary page cache, preferred for experiments."""
 SETTLE_SECONDS = 2.0
 YOUNG_SECONDS = 60
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""The errors that no other program, but another place, would avoid."""
 
 
 class NoRoom(OSError, NotAvailable):
-    """The disk is full, or a limit on the sizes of files is reached: an experiment shows its recorded result."""
+    """The disk is full or read-only, or a limit on the sizes of files is reached.
+
+    An experiment that meets it shows its recorded result (`mmaplab.lab`).
+    """
 
 
 def file_system_of(path: str | os.PathLike[str]) -> procfs.MountEntry:
@@ -48,19 +53,20 @@ def make_directory(parent: str | os.PathLike[str] | None) -> tuple[str, int]:
     """Make a private directory in `parent`, or (None) where there is a disk; returns its path and a descriptor of it.
 
     The descriptor holds a lock, which says that the owner lives. What owners that were killed left behind is removed
-    first. Raises OSError, NotAvailable.
+    first. The path is absolute: the notebook may go to another directory. Raises OSError, NotAvailable.
     """
     parent = os.fspath(parent) if parent is not None else default_parent()
     try:
-        sweep(parent)
-        made = tempfile.mkdtemp(prefix=NEW, dir=parent)
+        absolute = str(Path(parent).absolute())
+        sweep(absolute)
+        made = tempfile.mkdtemp(prefix=NEW, dir=absolute)
         try:
             return _named(made)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
     except OSError as error:
-        kind = NoRoom if error.errno in (errno.ENOSPC, errno.EDQUOT) else type(error)
+        kind = NoRoom if error.errno in NO_ROOM else type(error)
         raise kind(
             error.errno,
             f"no directory for the live kernel's files can be made in {parent!r} ({error.strerror}): "
@@ -148,7 +154,7 @@ def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
         os.fsync(fd)
     except BaseException as error:
         Path(path).unlink()
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise NoRoom(
                 error.errno,
                 f"no room for the {len(data):,} bytes of {Path(path).name!r} in {str(Path(path).parent.parent)!r} "
@@ -203,7 +209,10 @@ def file_residency(path: str, settle: bool = False) -> list[bool]:
 
 
 def read_untraced(path: str) -> bytes:
-    """Return a file's bytes, and drop from the page cache again what only this reading brought in."""
+    """Return a file's bytes, and drop from the page cache again what only this reading brought in.
+
+    Dirty pages cannot be dropped: one that was cached without being valid (mm/truncate.c) is valid afterwards.
+    """
     before = file_residency(path)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -29,6 +29,9 @@ from mmaplab.real.interrupts import uninterrupted
 from mmaplab.real.process import LinuxProcess
 from mmaplab.real.worker import Worker, WorkerDied, WorkerHung
 
+MOST_SECONDS = 1_000_000
+"""No call waits longer."""
+
 
 class Executor(Protocol):
     """What makes processes: `NativeExecutor` or `ScriptedExecutor`."""
@@ -62,6 +65,12 @@ class LinuxKernel:
         if os.sysconf("SC_PAGE_SIZE") != PAGE_SIZE:
             size = os.sysconf("SC_PAGE_SIZE")
             raise NotAvailable(f"pages have {size} bytes here: the course's live half needs pages of {PAGE_SIZE}")
+        if (
+            isinstance(time_limit, bool)
+            or not isinstance(time_limit, (int, float))
+            or not 0 < time_limit <= MOST_SECONDS
+        ):
+            raise ValueError(f"time_limit is {time_limit!r}: give seconds, more than 0 and at most {MOST_SECONDS:,}")
         with uninterrupted():
             self._begin(directory, executor or os.environ.get("MMAPLAB_EXECUTOR"), time_limit)
 
@@ -122,7 +131,11 @@ class LinuxKernel:
             return LinuxProcess(self._executor.spawn(), self.mmap_base, self)
 
     def file_bytes(self, path: str) -> bytes:
-        """Return what a fresh read of the whole file returns now; the page cache is left as it was found."""
+        """Return what a fresh read of the whole file returns now; pages that this brings in are dropped again.
+
+        One thing stays: a page that the cache held, but not as valid (of a cold file that was cut within it), is valid
+        and resident now, and dirty, so that it cannot be dropped.
+        """
         return files.read_untraced(self._existing(path))
 
     def drop_caches(self, path: str) -> None:
@@ -172,15 +185,27 @@ def _executor(name: str | None, directory: str, time_limit: float) -> Executor:
 
 
 def _remove(owner: int, directory: str, lock: int, executor: Executor | None) -> None:
-    """Close a kernel: run by close(), when the object is forgotten, and when Python ends; never in a forked copy."""
-    if os.getpid() != owner:
-        return
-    with uninterrupted():
+    """Close a kernel: run by close(), when the object is forgotten, and when Python ends; never in a forked copy.
+
+    Ctrl-C may come before it is made to wait: then this begins anew, for at Python's end nobody else would.
+    """
+    begun = os.getpid() != owner
+    while not begun:
         try:
-            if executor:
-                executor.close()
-        finally:
-            files.remove_directory(directory, lock)
+            with uninterrupted():
+                begun = True
+                _end(directory, lock, executor)
+        except KeyboardInterrupt:
+            if begun:
+                raise
+
+
+def _end(directory: str, lock: int, executor: Executor | None) -> None:
+    try:
+        if executor:
+            executor.close()
+    finally:
+        files.remove_directory(directory, lock)
 
 
 def _model_name(fs_type: str) -> str:

@@ -55,6 +55,7 @@ _signatures: dict[str, tuple[type, list[type]]] = {
     "mincore": (_int, [_u64, _u64, _u64]),
     "write": (_long, [_int, _u64, _u64]),
     "msync": (_int, [_u64, _u64, _int]),
+    "fstatfs": (_int, [_int, ctypes.c_void_p]),
     "prctl": (_int, [_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]),
 }
 
@@ -109,3 +110,10 @@ def page_residency(addr: int, length: int) -> list[bool]:
     flags = (ctypes.c_ubyte * max(1, pages))()
     check(function("mincore")(addr, length, ctypes.addressof(flags)), "mincore")
     return [bool(flag & 1) for flag in flags[:pages]]
+
+
+def file_system_magic(fd: int) -> int:
+    """Return the number that stands for the type of an open file's file system; fstatfs(2). Raises OSError."""
+    answer = (ctypes.c_ulong * 64)()
+    check(function("fstatfs")(fd, ctypes.addressof(answer)), "fstatfs")
+    return int(answer[0]) & 0xFFFF_FFFF

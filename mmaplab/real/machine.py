@@ -16,6 +16,7 @@ from mmaplab.constants import PAGE_SIZE, PMD_SIZE, Madv, Map, Mremap, Open, Prot
 from mmaplab.real import files, procfs
 from mmaplab.real.kernel import LinuxKernel
 from mmaplab.real.process import LinuxProcess
+from mmaplab.releases import Release, by_release
 
 with contextlib.suppress(ImportError):  # not on every system; who uses it has a live Linux
     import resource
@@ -39,7 +40,7 @@ def machine(kernel: LinuxKernel) -> Values:
         "file_system": "tmpfs" if kernel.file_system == "tmpfs" else "ext4",
         "cpus": len(os.sched_getaffinity(0)),
     }
-    values |= by_version(release())
+    values |= by_release(release())
     values |= from_proc()
     values |= readahead_of(kernel.directory)
     values |= journal_of(kernel.directory)
@@ -50,7 +51,8 @@ def machine(kernel: LinuxKernel) -> Values:
 def measure(kernel: LinuxKernel) -> Values:
     """Measure what can be measured; what fails is left out, and the profile's value holds."""
     values: Values = {}
-    for measurement in (fault_around, lowest_hint, alignment_of_anonymous, moves_several, merges_unfaulted):
+    asked = (fault_around, lowest_hint, alignment_of_anonymous, moves_several, merges_unfaulted)
+    for measurement in (*asked, known_advice, stacks_apart, droppable):
         values |= _in_process(kernel, measurement)
     if kernel.file_system == "ext4":
         values |= _in_process(kernel, alignment_of_files)
@@ -71,22 +73,10 @@ def _in_process(kernel: LinuxKernel, measurement: Callable[[LinuxProcess], Value
         process.exit()
 
 
-def release() -> tuple[int, int]:
+def release() -> Release:
     """Return the (major, minor) version of the kernel, or a high one where it tells none."""
     found = re.match(r"(\d+)\.(\d+)", platform.release())
     return (int(found[1]), int(found[2])) if found else (99, 0)
-
-
-def by_version(version: tuple[int, int]) -> Values:
-    """Return what changed with a version of Linux and is not measured here."""
-    return {
-        "eof_quirk": version >= (6, 18),
-        "map_whole_folio": version >= (6, 18),
-        "large_folios": version >= (6, 16),
-        "ra_align_end": version >= (6, 16),
-        "pt_reclaim": version >= (6, 14),
-        "async_hit_is_minor": version >= (6, 4),
-    }
 
 
 def from_proc() -> Values:
@@ -111,7 +101,7 @@ def from_proc() -> Values:
     values["cap_sys_rawio"] = bool(rights >> CAP_SYS_RAWIO & 1)
     for field in ("memlock", "stack", "as", "data"):
         values[f"rlimit_{field}"] = resource.getrlimit(getattr(resource, f"RLIMIT_{field.upper()}"))[0] % 2**64
-    values["exec_only_readable"] = " ospke" not in Path("/proc/cpuinfo").read_text()
+    values["exec_only_readable"] = not procfs.has_protection_keys()
     return values
 
 
@@ -235,3 +225,42 @@ def merges_unfaulted(p: LinuxProcess) -> Values:
     p.store(a + PAGE_SIZE, b"x")
     p.madvise(a + PAGE_SIZE, PAGE_SIZE, Madv.MADV_DONTFORK)
     return {"merge_unfaulted": len(p.maps()) == 1}
+
+
+def known_advice(p: LinuxProcess) -> Values:
+    """Advice about no byte: whether the kernel knows it is looked at first."""
+    values: Values = {
+        "madv_populate": knows(p, Madv.MADV_POPULATE_READ),
+        "madv_dontneed_locked": knows(p, Madv.MADV_DONTNEED_LOCKED),
+        "madv_guard": knows(p, Madv.MADV_GUARD_INSTALL),
+    }
+    if Path("/sys/kernel/mm/transparent_hugepage").exists():  # without it nobody knows this advice
+        values["madv_collapse"] = knows(p, Madv.MADV_COLLAPSE)
+    a = p.mmap(ARENA, PAGE_SIZE, READ_WRITE, FIXED_SHARED | Map.MAP_ANONYMOUS)
+    values["madv_guard_files"] = knows(p, Madv.MADV_GUARD_INSTALL, a, PAGE_SIZE)
+    return values
+
+
+def knows(p: LinuxProcess, advice: int, addr: int = 0, length: int = 0) -> bool:
+    """Does the kernel take this advice about the range?"""
+    try:
+        p.madvise(addr, length, advice)
+    except OSError:
+        return False
+    return True
+
+
+def stacks_apart(p: LinuxProcess) -> Values:
+    """Memory, and a neighbour with MAP_STACK: one area or two?"""
+    p.mmap(ARENA, PAGE_SIZE, READ_WRITE, PRIVATE | Map.MAP_FIXED)
+    p.mmap(ARENA + PAGE_SIZE, PAGE_SIZE, READ_WRITE, PRIVATE | Map.MAP_FIXED | Map.MAP_STACK)
+    return {"map_stack_apart": len(p.maps()) == 2}
+
+
+def droppable(p: LinuxProcess) -> Values:
+    """A mapping of the type MAP_DROPPABLE: is it EINVAL?"""
+    try:
+        p.mmap(0, PAGE_SIZE, READ_WRITE, Map.MAP_DROPPABLE | Map.MAP_ANONYMOUS)
+    except OSError:
+        return {"map_droppable": False}
+    return {"map_droppable": True}

@@ -8,6 +8,7 @@ with warm_file(1024) as path, file_mapping(path) as m:
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import weakref
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from mmaplab.lab import NotAvailable
 from mmaplab.real import files, libc
 
 Path = str | os.PathLike[str]
+OVERLAYFS_SUPER_MAGIC = 0x794C_7630
+"""The type of file system that statfs(2) tells; include/uapi/linux/magic.h."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,8 @@ class FileMapping:
         """A NumPy array of the bytes (uint8), without a copy; read-only unless the mapping may be written."""
         import numpy
 
-        array = numpy.frombuffer(memoryview(self.memory), dtype=numpy.uint8)
-        array.flags.writeable = bool(self.prot & Prot.PROT_WRITE)
-        return array
+        view = memoryview(self.memory)
+        return numpy.frombuffer(view if self.prot & Prot.PROT_WRITE else view.toreadonly(), dtype=numpy.uint8)
 
     def advise(self, advice: int) -> None:
         """Advise the kernel about the mapping; madvise(2). Raises OSError."""
@@ -112,9 +114,11 @@ def file_mapping(
 def warm_file(pages: int, directory: Path | None = None) -> Iterator[str]:
     """Make a file of `pages` pages, cached one by one and clean, for a `with` block; gives its path.
 
-    It lies on a disk where the user has one. Raises OSError, NotAvailable.
+    It lies on a disk where the user has one. Raises OSError, NotAvailable, and ValueError for a negative number.
     """
     libc.require_linux()
+    if pages < 0:
+        raise ValueError(f"warm_file of {pages} pages: give a number that is not negative")
     made, lock = files.make_directory(directory)
     try:
         path = f"{made}/warm.bin"
@@ -134,13 +138,20 @@ def cached(file: Path | int) -> CacheStat:
     """Return how many pages of a file (a path or a descriptor) are cached, dirty, under writeback.
 
     cachestat(2), mm/filemap.c: filemap_cachestat; from Linux 6.5. Raises NotAvailable where it is missing, forbidden
-    (containers), or says nothing (overlayfs: it answers 0 for everything).
+    (containers), or says nothing (overlayfs: it answers 0 for everything), and OSError for what is no file.
     """
     libc.require_linux()
     fd = file if isinstance(file, int) else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        if libc.file_system_magic(fd) == OVERLAYFS_SUPER_MAGIC:
+            raise NotAvailable(
+                "cachestat answers 0 for every file of a container's own layers (overlayfs): use a file on a volume, "
+                "or residency() of a mapping, which tells what is cached"
+            )
         return CacheStat(*_cachestat(fd))
     except OSError as error:
+        if error.errno in (errno.EBADF, errno.EINVAL):
+            raise
         raise NotAvailable(
             f"cachestat does not work here ({error.strerror}): Linux before 6.5, a container's filter, or somebody "
             "else's file; residency() of a mapping tells what is cached"

@@ -19,18 +19,9 @@ from mmaplab.constants import PAGE_SIZE, TASK_SIZE
 from mmaplab.interface import FaultCounts, MapsEntry, SegmentationFault
 from mmaplab.real import libc, machine_code
 from mmaplab.real.channel import LARGE_BYTES, REGION_BYTES, Channel, Region, pieces
-from mmaplab.real.worker import Argument, Household, Out, WorkerDied, WorkerHung, overlap
+from mmaplab.real.worker import Argument, Household, Out, WorkerDied, WorkerHung, alive, died, overlap
 
 MADV_POPULATE_WRITE = 23
-
-
-def alive(pid: int) -> bool:
-    """Return whether a process exists and is no zombie; kill(2) with signal 0."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except OSError:
-        return False
 
 
 @dataclass
@@ -134,7 +125,7 @@ class NativeWorker:
         """End the process with exit_group(2) and wait until it is gone."""
         with self.lock:
             if self.gone:
-                raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
+                raise died(self.pid)
             self.channel.wait(self.shared.time_limit)
             fd = _pidfd(self.pid)
             self.channel.post(machine_code.SYSCALL, libc.X86_64["exit_group"], (status,))
@@ -192,7 +183,7 @@ class NativeWorker:
 
     def _run(self, operation: int, number: int, args: tuple[int, ...]) -> int:
         if self.gone:
-            raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
+            raise died(self.pid)
         try:
             return self.channel.run(operation, number, args, self.shared.time_limit)
         except (WorkerDied, WorkerHung) as error:
@@ -259,7 +250,7 @@ class NativeWorker:
             fields = os.pread(self._stat, 4096, 0).rpartition(b")")[2].split()
         except OSError:
             self._forget()
-            raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()") from None
+            raise died(self.pid) from None
         return FaultCounts(int(fields[7]), int(fields[9]))
 
     def _wait_until_gone(self, pidfd: int | None) -> None:

@@ -5,7 +5,7 @@
     io_counters()           bytes asked for, bytes read from the disk
 
 `m` is a `FileMapping`, an `mmap.mmap`, a NumPy array, or an address with a length in bytes. Each raises NotAvailable
-where there is no live Linux.
+where there is no live Linux, or it does not let itself be asked (a container may hide files of /proc).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from mmaplab.constants import PAGE_SIZE
 from mmaplab.interface import MapsEntry
+from mmaplab.lab import NotAvailable
 from mmaplab.real import libc, procfs
 from mmaplab.real.mapping import FileMapping
 
@@ -58,11 +59,12 @@ def io_counters() -> dict[str, int]:
 def thread_io_counters() -> Iterator[dict[str, int]]:
     """Give a dict that holds, after the `with` block, what this thread alone read and wrote in it.
 
-    As `io_counters`, from /proc/thread-self/io; what looking adds is taken out. Raises OSError, NotAvailable.
+    As `io_counters`, from /proc/thread-self/io; what looking adds is taken out. Raises NotAvailable.
     """
     libc.require_linux()
     told: dict[str, int] = {}
-    fd = os.open("/proc/thread-self/io", os.O_RDONLY | os.O_CLOEXEC)
+    with _asked("/proc/thread-self/io"):
+        fd = os.open("/proc/thread-self/io", os.O_RDONLY | os.O_CLOEXEC)
     try:
         before = os.pread(fd, 4096, 0)
         yield told
@@ -96,7 +98,7 @@ def page_entries(mapping: Span, length: int | None = None) -> list[procfs.PageEn
     libc.require_linux()
     address, size = span(mapping, length)
     first, last = address // PAGE_SIZE, -(-(address + size) // PAGE_SIZE)
-    with open("/proc/self/pagemap", "rb", buffering=0) as file:
+    with _asked("/proc/self/pagemap"), open("/proc/self/pagemap", "rb", buffering=0) as file:
         file.seek(first * 8)
         return procfs.parse_pagemap(file.read((last - first) * 8) or b"")
 
@@ -104,8 +106,18 @@ def page_entries(mapping: Span, length: int | None = None) -> list[procfs.PageEn
 def span(mapping: Span, length: int | None = None) -> tuple[int, int]:
     """Return (address, bytes) of a mapping, an array, or an address given with its length.
 
-    Raises TypeError, and ValueError for a mapping that is closed.
+    Raises TypeError, and ValueError for a mapping that is closed, an array with gaps between its bytes (a slice with
+    a step), or what is no range of addresses.
     """
+    address, size = _span(mapping, length)
+    if not (isinstance(address, int) and isinstance(size, int)):
+        raise TypeError(f"address {address!r}, length {size!r}: give whole numbers")
+    if not 0 <= address <= address + size <= 2**64:
+        raise ValueError(f"address {address:#x} with {size} bytes is no range of addresses")
+    return address, size
+
+
+def _span(mapping: Span, length: int | None) -> tuple[int, int]:
     if isinstance(mapping, FileMapping):
         return ctypes.addressof(mapping.memory), mapping.length if length is None else length
     if isinstance(mapping, int):
@@ -115,10 +127,24 @@ def span(mapping: Span, length: int | None = None) -> tuple[int, int]:
     import numpy
 
     array = numpy.frombuffer(mapping, dtype=numpy.uint8) if not isinstance(mapping, numpy.ndarray) else mapping
+    if not array.flags.forc:
+        raise ValueError("the array's bytes do not lie side by side: ask for the whole, and pick from the answer")
     return array.ctypes.data, array.nbytes if length is None else length
+
+
+@contextmanager
+def _asked(path: str) -> Iterator[None]:
+    """Say in words, as NotAvailable, that a file of /proc is hidden or may not be read; proc(5)."""
+    try:
+        yield
+    except OSError as error:
+        raise NotAvailable(
+            f"{path} does not let itself be read here ({error.strerror}): a container's rules or a hardened kernel "
+            "hide what this look needs"
+        ) from None
 
 
 def _text(path: str) -> str:
     libc.require_linux()
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+    with _asked(path), open(path, encoding="utf-8", errors="surrogateescape") as file:
         return file.read()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmaplab.lab import NotAvailable, kernel_version
-from mmaplab.real import files, machine
+from mmaplab.real import files, machine, procfs
 from mmaplab.real.kernel import LinuxKernel
 from mmaplab.real.mapping import cached, file_mapping, warm_file
 from mmaplab.real.own import page_entries
@@ -99,6 +99,7 @@ def probe(directory: str | os.PathLike[str] | None = None) -> list[Finding]:
             "page table": lambda: _pagemap(parent),
             "cachestat": lambda: _cachestat(parent),
             "transparent huge pages": _huge_pages,
+            "protection keys": _protection_keys,
             "container": _container,
             "rights": lambda: _rights(values),
         }
@@ -235,6 +236,13 @@ def _huge_pages() -> Finding:
         cost = "Anonymous memory may come in pieces of 2 MiB: programs of that size take fewer faults than predicted."
         return Finding("transparent huge pages", mode, False, cost)
     return Finding("transparent huge pages", mode)
+
+
+def _protection_keys() -> Finding:
+    """May memory for execution only be loaded from? Either answer is predicted."""
+    if procfs.has_protection_keys():
+        return Finding("protection keys", "the processor has them: memory with PROT_EXEC alone cannot be loaded from")
+    return Finding("protection keys", "the processor has none: memory with PROT_EXEC alone can be loaded from")
 
 
 def _container() -> Finding:

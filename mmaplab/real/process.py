@@ -15,7 +15,7 @@ from mmaplab.real.arguments import c_string, descriptor, existing_name, octets, 
 from mmaplab.real.channel import LARGE_BYTES
 from mmaplab.real.interrupts import uninterrupted
 from mmaplab.real.perf import FaultEvent, FaultRing
-from mmaplab.real.worker import Argument, Out, Worker
+from mmaplab.real.worker import Argument, Out, Worker, alive, areas_of, died, pages_of
 
 AT_DIRECTORY = 0
 """Descriptor 0 of a live process is its kernel's private directory, opened with O_PATH."""
@@ -59,6 +59,10 @@ class LinuxProcess:
         if self._ended:
             raise ProcessLookupError(errno.ESRCH, f"the live process {self.pid} has ended")
         return self._worker
+
+    def _check_alive(self) -> None:
+        if not alive(self.pid):
+            raise died(self.pid)
 
     def _call(self, name: str, *args: Argument) -> int:
         result = self._live().syscall(name, *args)
@@ -152,7 +156,7 @@ class LinuxProcess:
                 found = Path(f"/proc/{self.pid}/fd/{fd}").stat()
                 return Stat(found.st_size, found.st_ino)
             except FileNotFoundError:
-                pass
+                self._check_alive()
         raise OSError(errno.EBADF, f"fstat: {os.strerror(errno.EBADF)}")
 
     def unlink(self, path: str) -> None:
@@ -199,7 +203,9 @@ class LinuxProcess:
     def mincore(self, addr: int, length: int) -> list[bool]:
         """mincore(2)."""
         pages = (u64("length", length) + PAGE_SIZE - 1) // PAGE_SIZE
-        out = Out(1 if length > TASK_SIZE else min(pages, LARGEST))
+        if u64("addr", addr) + length > TASK_SIZE:  # refused before it looks at an area, or at where the answer goes
+            self._call("mincore", addr, length, Out(1))
+        out = Out(min(pages, LARGEST))
         self._ranged("mincore", addr, length, out)
         return [bool(flag & 1) for flag in out.data[:pages]]
 
@@ -227,9 +233,13 @@ class LinuxProcess:
 
     def _ranged(self, name: str, addr: int, length: int, *rest: Argument) -> None:
         """Make a call on a range. The worker's own memory in it is a hole for the program: ENOMEM, after or before
-        the rest was done, as Linux does it for each call.
+        the rest was done, as Linux does it for each call. It looks at no area where the range is none.
         """
-        parts = self._live().outside(u64("addr", addr), u64("length", length))
+        self._live()
+        if is_no_range(u64("addr", addr), u64("length", length)):
+            parts = [(addr, length)]
+        else:
+            parts = self._worker.outside(addr, length)
         if parts == [(addr, length)]:
             self._call(name, addr, length, *rest)
             return
@@ -290,8 +300,7 @@ class LinuxProcess:
 
     def maps(self) -> list[MapsEntry]:
         """The areas of the program in /proc/PID/maps, without those that the worker needs."""
-        with open(f"/proc/{self._live().pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
-            entries = self._worker.own_areas(procfs.parse_maps(file.read()))
+        entries = self._worker.own_areas(areas_of(self._live().pid))
         return [_plain(entry) for entry in entries]
 
     def faults(self) -> FaultCounts:
@@ -313,6 +322,7 @@ class LinuxProcess:
             try:
                 self._ring = FaultRing(self.pid, ring_pages=PROCESS_RING)
             except NotAvailable:
+                self._check_alive()
                 return None
             if worker.touches_in_kernel and not self._ring.kernel_too:
                 self._ring.close()
@@ -321,6 +331,8 @@ class LinuxProcess:
             return []
         lost = self._ring.lost
         events = self._ring.drain()
+        if not events:
+            self._check_alive()
         if self._ring.lost > lost:
             return None
         return [event for event in events if self._is_program(event.addr)]
@@ -331,9 +343,14 @@ class LinuxProcess:
     def pagemap(self, addr: int, length: int) -> list[procfs.PageEntry]:
         """Return the page-table entries of a range (bytes), as /proc/PID/pagemap tells them; one for each page."""
         first, last = u64("addr", addr) // PAGE_SIZE, (addr + u64("length", length) + PAGE_SIZE - 1) // PAGE_SIZE
-        with open(f"/proc/{self._live().pid}/pagemap", "rb", buffering=0) as file:
-            file.seek(first * 8)
-            return procfs.parse_pagemap(file.read((last - first) * 8) or b"")
+        return pages_of(self._live().pid, first, last - first)
+
+
+def is_no_range(addr: int, length: int) -> bool:
+    """Has the range no page, or does it reach beyond all addresses? It is rounded up to whole pages in 64 bits."""
+    start = addr & -PAGE_SIZE
+    size = (addr - start + length + PAGE_SIZE - 1) % 2**64 & -PAGE_SIZE
+    return size == 0 or start + size >= 2**64
 
 
 def _plain(entry: MapsEntry) -> MapsEntry:

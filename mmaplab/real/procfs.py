@@ -1,4 +1,4 @@
-"""Pure parsers: the text and bytes of /proc/PID/* to records. They read no file; proc(5)."""
+"""Parsers: the text and bytes of /proc/PID/* to records; proc(5). All but `has_protection_keys` read no file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 from mmaplab.interface import MapsEntry
 
@@ -125,3 +127,9 @@ def unescape(path: str) -> str:
     if "\\" not in path:
         return path
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), path)
+
+
+@cache
+def has_protection_keys() -> bool:
+    """Return whether the processor can forbid loads from memory for execution only; pkeys(7), /proc/cpuinfo."""
+    return " ospke" in Path("/proc/cpuinfo").read_text()

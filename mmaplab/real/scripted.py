@@ -17,6 +17,7 @@ and data are exact. What differs from the machine-code worker (tests/real/test_s
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -28,7 +29,7 @@ from mmaplab.constants import PAGE_MASK, PAGE_SIZE, TASK_SIZE, BusCode, Map, Mre
 from mmaplab.interface import BusError, FaultCounts, MapsEntry, SegmentationFault
 from mmaplab.real import procfs, ranges
 from mmaplab.real.wire import Wire
-from mmaplab.real.worker import Argument, Household, Out, WorkerDied, WorkerHung
+from mmaplab.real.worker import Argument, Household, Out, WorkerDied, WorkerHung, alive, areas_of, died
 
 START_BRK = 0x20_0000_0000
 """Where the played heap begins: far from everything, also with 39-bit addresses."""
@@ -65,7 +66,7 @@ class ScriptedWorker:
     def _ending(self) -> Iterator[None]:
         """Do something with the process; one that hangs is ended, one that has ended is forgotten."""
         if self.gone:
-            raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
+            raise died(self.pid)
         try:
             yield
         except WorkerHung:
@@ -164,6 +165,8 @@ class ScriptedWorker:
             raise _no_area(at)
         result, minor, major, *data = self._ask(*request)
         self._count(minor, major)
+        if result == -errno.EMFILE:
+            raise OSError(errno.EMFILE, "execute: no descriptor is left for the Python worker to look at the code")
         if result < 0:
             raise self._signal(at, needed)
         if not known:
@@ -185,19 +188,29 @@ class ScriptedWorker:
             raise _no_area(addr)
         if area.perms[:3] == "---":
             raise SegmentationFault(SegvCode.SEGV_ACCERR, addr)
-        first = self.load(addr, 1)
+        fetch = self._peek if area.perms[:3] == "--x" else self.load
+        first = fetch(addr, 1)
         if "x" not in area.perms:
             raise SegmentationFault(SegvCode.SEGV_ACCERR, addr)
-        code = first + self.load(addr + 1, 3) if first != RETURNS[0] else first
+        code = first + fetch(addr + 1, 3) if first != RETURNS[0] else first
         if not code.startswith(RETURNS):
             raise ValueError(f"the bytes {code.hex()} at {addr:#x} are no return instruction")
         self._count(*self._ask("call", addr))
 
+    def _peek(self, addr: int, n: int) -> bytes:
+        """Read code that may be run but not loaded (protection keys): what the processor would fetch."""
+        return b"".join(self._access(at, "x", "peek", at, size)[0] for at, size in _by_page(addr, n))
+
     def _signal(self, addr: int, needed: str) -> SegmentationFault | BusError:
-        """Return the signal for an access that the kernel refused: no area, no permission, guarded, or no such page."""
+        """Return the signal for an access that the kernel refused: no area, no permission, guarded, or no such page.
+
+        `needed` are the rights of which the access needs one; "x" alone is a fetch, which no protection key forbids.
+        """
         area = self._area(addr)
         if area is None:
             return _no_area(addr)
+        if needed != "x" and area.perms[:3] == "--x" and procfs.has_protection_keys():
+            return SegmentationFault(SegvCode.SEGV_PKUERR, addr)
         if not any(letter in area.perms for letter in needed):
             return SegmentationFault(SegvCode.SEGV_ACCERR, addr)
         if not area.path or self._is_guarded(addr):
@@ -252,11 +265,12 @@ class ScriptedWorker:
 
     def faults(self) -> FaultCounts:
         """Return the faults that were counted around each call; now and then one is the interpreter's own."""
+        self._check_alive()
         return self.counts
 
     def _wait_until_gone(self) -> None:
         deadline = time.monotonic() + self.shared.time_limit
-        while _alive(self.pid) and time.monotonic() < deadline:
+        while alive(self.pid) and time.monotonic() < deadline:
             time.sleep(0.001)
 
     def _forget(self) -> None:
@@ -269,8 +283,7 @@ class ScriptedWorker:
 
     def all_areas(self) -> list[MapsEntry]:
         """Return every area of the process, the interpreter's too."""
-        with open(f"/proc/{self.pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
-            return procfs.parse_maps(file.read())
+        return areas_of(self.pid)
 
     def own_areas(self, entries: Sequence[MapsEntry]) -> list[MapsEntry]:
         """Return the parts of areas that the program has mapped; the played heap gets its name."""
@@ -334,12 +347,3 @@ def _no_area(addr: int) -> SegmentationFault:
     if CANONICAL <= addr < 2**64 - CANONICAL:
         return SegmentationFault(SegvCode.SI_KERNEL, 0)
     return SegmentationFault(SegvCode.SEGV_MAPERR, addr)
-
-
-def _alive(pid: int) -> bool:
-    """Return whether a process exists and is no zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except OSError:
-        return False

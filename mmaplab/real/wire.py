@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator
 
 from mmaplab.real.interrupts import uninterrupted
-from mmaplab.real.worker import WorkerDied, WorkerHung
+from mmaplab.real.worker import WorkerDied, WorkerHung, died
 
 Request = tuple[object, ...]
 
@@ -49,7 +49,7 @@ class Wire:
     def receive(self) -> object:
         """Return the next answer."""
         if self.sock.fileno() < 0:
-            raise WorkerDied(f"the live process {self.pid} has ended. Start a new one with kernel.spawn()")
+            raise died(self.pid)
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         if not poll.poll(self.time_limit * 1000):

@@ -10,13 +10,23 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mmaplab.interface import FaultCounts, MapsEntry
+from mmaplab.lab import NotAvailable
+from mmaplab.real import procfs
 
 
-class WorkerDied(RuntimeError):
-    """A live process ended by itself: killed, out of memory, or by its own doing. The kernel object stays usable."""
+class WorkerDied(NotAvailable):
+    """A live process ended by itself: killed, out of memory, or by its own doing. The kernel object stays usable.
+
+    An experiment that meets it shows its recorded result (`mmaplab.lab`).
+    """
 
 
-class WorkerHung(RuntimeError):
+def died(pid: int) -> WorkerDied:
+    """Return the error for a live process that is gone."""
+    return WorkerDied(f"the live process {pid} has ended. Start a new one with kernel.spawn()")
+
+
+class WorkerHung(NotAvailable):
     """A live process did not answer in time and was ended. The kernel object stays usable."""
 
 
@@ -87,6 +97,40 @@ class Worker(Protocol):
 
     def address_space_bytes(self) -> int:
         """Return how many bytes of the process's address space are not the program's; RLIMIT_AS counts them."""
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process exists and is no zombie; /proc/PID/stat."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
+def areas_of(pid: int) -> list[MapsEntry]:
+    """Return every area of a live process, the worker's too; raises WorkerDied. Of a zombie there are none."""
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        raise died(pid) from None
+    if not text:
+        raise died(pid)
+    return procfs.parse_maps(text)
+
+
+def pages_of(pid: int, first: int, count: int) -> list[procfs.PageEntry]:
+    """Return `count` page-table entries of a live process, from page number `first`; raises WorkerDied."""
+    try:
+        with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as file:
+            file.seek(first * 8)
+            data = file.read(count * 8) or b""
+    except (FileNotFoundError, ProcessLookupError):
+        raise died(pid) from None
+    if count and not data and not alive(pid):
+        raise died(pid)
+    return procfs.parse_pagemap(data)
 
 
 def overlap(a: int, a_length: int, b: int, b_length: int) -> bool:

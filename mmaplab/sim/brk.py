@@ -45,6 +45,8 @@ def _shrink_heap(task: TaskStruct, new: int, old: int) -> None:
 def _grow_heap(task: TaskStruct, old: int, new: int) -> None:
     """Map [old, new) as private anonymous memory; raises ENOMEM. Linux: do_brk_flags, mm/vma.c."""
     mm = mm_of(task)
+    if mm.map_count > mm.config.max_map_count:
+        raise fail(errno.ENOMEM, f"the process has {mm.map_count} areas, more than max_map_count")
     above = mm.mm_mt.find(old)
     if above is not None and new + PAGE_SIZE > vm_start_gap(above):
         raise fail(errno.ENOMEM, "another area is in the way of the heap")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from mmaplab.constants import PAGE_SIZE, RLIM_INFINITY, TASK_SIZE
+from mmaplab.releases import Release, by_release, thp_align_anon
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,22 @@ class KernelConfig:
     pt_reclaim: bool = True
     """madvise(MADV_DONTNEED) frees page tables that it empties (6.14 and later)."""
 
+    # which calls it knows
+    madv_populate: bool = True
+    """madvise knows MADV_POPULATE_READ and MADV_POPULATE_WRITE (5.14 and later)."""
+    madv_dontneed_locked: bool = True
+    """madvise knows MADV_DONTNEED_LOCKED (5.18 and later)."""
+    madv_collapse: bool = True
+    """madvise knows MADV_COLLAPSE (6.1 and later)."""
+    map_stack_apart: bool = True
+    """MAP_STACK memory wants no huge pages, and merges with no other (6.7 and later)."""
+    map_droppable: bool = True
+    """mmap knows MAP_DROPPABLE (6.11 and later)."""
+    madv_guard: bool = True
+    """madvise knows MADV_GUARD_INSTALL and MADV_GUARD_REMOVE (6.13 and later)."""
+    madv_guard_files: bool = True
+    """Guards may be made in mappings of files, too (6.15 and later)."""
+
     # rights of the processes
     cap_sys_rawio: bool = True
     cap_ipc_lock: bool = True
@@ -145,12 +162,12 @@ class KernelConfig:
 
     @staticmethod
     def of_this_machine(measured: Mapping[str, object] | None = None) -> KernelConfig:
-        """Return the profile nearest to the running kernel, with the `measured` fields set.
+        """Return what is known of the running kernel's release, with the `measured` fields set.
 
         `measured` is what `mmaplab.real.probe` found out, by field name; unknown names are an error. Without Linux
         the answer is 'modern'.
         """
-        config = PROFILES["modern" if _release() >= (6, 18) else "classic"]
+        config = of_release(_release())
         known = {f.name for f in fields(KernelConfig)}
         unknown = set(measured or {}) - known
         if unknown:
@@ -158,7 +175,7 @@ class KernelConfig:
         return replace(config, **dict(measured or {}))  # type: ignore[arg-type]
 
 
-def _release() -> tuple[int, int]:
+def _release() -> Release:
     """Return the (major, minor) version of the running Linux, or a high one where it tells none."""
     try:
         system = os.uname()
@@ -170,18 +187,10 @@ def _release() -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (99, 0)
 
 
-PROFILES: dict[str, KernelConfig] = {
-    "modern": KernelConfig(),
-    "classic": KernelConfig(
-        large_folios=False,
-        map_whole_folio=False,
-        eof_quirk=False,
-        thp_align_anon="never",
-        mremap_multi=False,
-        merge_unfaulted=False,
-        async_hit_is_minor=False,
-        ra_align_end=False,
-        pt_reclaim=False,
-    ),
-}
+def of_release(release: Release) -> KernelConfig:
+    """Return the configuration of a release of Linux with ext4."""
+    return replace(KernelConfig(thp_align_anon=thp_align_anon(release)), **by_release(release))  # type: ignore[arg-type]
+
+
+PROFILES: dict[str, KernelConfig] = {"modern": KernelConfig(), "classic": of_release((5, 15))}
 """The named profiles. 'classic' follows the version notes of each field; it was not compared with a live 5.15."""

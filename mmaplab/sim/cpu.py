@@ -24,7 +24,7 @@ from mmaplab.pte import (
 )
 from mmaplab.sim.bulk import touch_tables
 from mmaplab.sim.events import Access
-from mmaplab.sim.fault import do_user_addr_fault, mm_of, send_signal
+from mmaplab.sim.fault import PATIENCE, do_user_addr_fault, mm_of, no_progress, send_signal
 from mmaplab.sim.memory import Page
 from mmaplab.sim.mm_types import TaskStruct
 
@@ -80,11 +80,12 @@ def execute(task: TaskStruct, addr: int) -> None:
 def access(task: TaskStruct, addr: int, want: str) -> Page:
     """Return the page that holds `addr`, faulting it in until the hardware agrees."""
     mm = mm_of(task)
-    while True:
+    for _ in range(PATIENCE):
         pte = mm.slots.translate(task, addr, want)
         if pte:
             return mm.memory.pages[pte_pfn(pte)]
         do_user_addr_fault(task, addr, want)  # returns having made progress, or raises a FatalSignal
+    raise no_progress(mm, addr, want)  # only a function of a learner's leads here
 
 
 def translate(task: TaskStruct, addr: int, want: str) -> int:

@@ -28,6 +28,12 @@ from mmaplab.sim.rlimit import acct_stack_growth
 from mmaplab.sim.vma import STACK_GUARD_GAP, vma_adjust
 
 SIGBUS, SIGSEGV, SIGKILL = 7, 11, 9
+PATIENCE = 100
+"""So often the same access may fault in a row. The kernel's own functions need a few faults at most."""
+
+
+class NoProgress(RuntimeError):
+    """An access faults again and again, and does not come through. The kernel object stays usable."""
 
 
 def do_user_addr_fault(task: TaskStruct, addr: int, want: str) -> None:
@@ -40,7 +46,7 @@ def do_user_addr_fault(task: TaskStruct, addr: int, want: str) -> None:
         vma = mm.slots.find_vma(mm, addr)
         if vma is None or (addr < vma.vm_start and not expand_stack(task, vma, addr)):
             raise bad_area(task, addr, SegvCode.SEGV_MAPERR)
-        if want == "load" and not vma_permits_loads(vma):
+        if want != "execute" and not vma_permits_loads(vma):
             raise bad_area(task, addr, SegvCode.SEGV_PKUERR)
         if access_error(vma, addr, want):
             raise bad_area(task, addr, SegvCode.SEGV_ACCERR)
@@ -61,7 +67,7 @@ def retry_until_done(vmf: VmFault) -> FaultResult:
     """
     mm = vmf.vma.vm_mm
     marked = not mm.config.async_hit_is_minor
-    while True:
+    for _ in range(PATIENCE):
         try:
             result = FaultResult(mm.slots.handle_mm_fault(vmf))
         except OutOfMemory:
@@ -71,6 +77,7 @@ def retry_until_done(vmf: VmFault) -> FaultResult:
         if marked or result & FaultResult.VM_FAULT_MAJOR:
             vmf.tried = True
         marked = True
+    raise no_progress(mm, vmf.real_address, vmf.want)
 
 
 def handle_mm_fault(vmf: VmFault) -> FaultResult:
@@ -179,6 +186,21 @@ def send_signal(task: TaskStruct, signo: int, code: int, addr: int, mm: MmStruct
     return fatal_signal(signo, code, addr)
 
 
+def no_progress(mm: MmStruct, addr: int, want: str) -> NoProgress:
+    """Return the error for an access that faults without end: it names the functions in slots that may be the cause."""
+    told = (
+        f"a {want} at {addr:#x} does not come to an end: it has faulted {PATIENCE} times, and no entry permits it yet"
+    )
+    names = ", ".join(mm.machine.replaced)
+    if not names:
+        return NoProgress(f"{told}: that is a mistake of the simulated kernel, please report it")
+    return NoProgress(
+        f"{told}. Your own functions in this kernel: {names}. Look what they return and what they have done by then: "
+        "after each fault either an entry permits the access (`set_pte`, and `translate` finds it), or the result "
+        "is one that ends in a signal"
+    )
+
+
 def mm_of(task: TaskStruct) -> MmStruct:
     """Return the address space of a living task; raises ProcessLookupError for one that has exited."""
     if task.mm is None:
@@ -198,8 +220,11 @@ def populate_range(task: TaskStruct, vma: VmArea, start: int, end: int, write: b
     A page that the disk cannot read ends it with EFAULT; Linux 6.18 tries again without end (measured with mlock).
     """
     for addr in range(start & -PAGE_SIZE, end, PAGE_SIZE):
+        tries = 0
         while not gup_can_follow(vma, addr, write):
-            vmf = VmFault(vma, addr, "store" if write else "load", populate=True)
+            vmf, tries = VmFault(vma, addr, "store" if write else "load", populate=True), tries + 1
+            if tries > PATIENCE:
+                raise no_progress(vma.vm_mm, addr, vmf.want)
             result = retry_until_done(vmf)
             if result & FaultResult.VM_FAULT_OOM:
                 return errno.ENOMEM

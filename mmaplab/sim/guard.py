@@ -20,13 +20,14 @@ from mmaplab.sim.mm_types import MmStruct, VmArea
 
 
 def madvise_guard_install(vma: VmArea, start: int, end: int) -> None:
-    """Make every page of [start, end) a guard; what was there is lost. Raises EINVAL for a locked area.
+    """Make every page of [start, end) a guard; what was there is lost. Raises EINVAL for a locked area, or a file's.
 
     The area is marked, so that fork copies its page table; anonymous memory gets its identity, too. Linux: the same
     name; the mark is VM_MAYBE_GUARD (6.19, and later releases of 6.18).
     """
     if vma.vm_flags & VmFlags.VM_LOCKED:
         raise OSError(errno.EINVAL, f"the area at {vma.vm_start:#x} is locked: it can have no guards")
+    is_valid_guard_vma(vma)
     mm = vma.vm_mm
     vma.maybe_guard = True
     if vma.is_anonymous:
@@ -39,8 +40,15 @@ def madvise_guard_install(vma: VmArea, start: int, end: int) -> None:
 
 
 def madvise_guard_remove(vma: VmArea, start: int, end: int) -> None:
-    """Make the guards of [start, end) ordinary untouched pages again. Linux: the same name."""
+    """Make the guards of [start, end) ordinary untouched pages again; raises EINVAL. Linux: the same name."""
+    is_valid_guard_vma(vma)
     drop_guards(vma.vm_mm, start, end)
+
+
+def is_valid_guard_vma(vma: VmArea) -> None:
+    """Raise EINVAL for a mapping of a file before 6.15. Linux: the same name."""
+    if not vma.is_anonymous and not vma.vm_mm.config.madv_guard_files:
+        raise OSError(errno.EINVAL, "this kernel makes guards in private anonymous memory only")
 
 
 def drop_guards(mm: MmStruct, start: int, end: int) -> None:

@@ -10,32 +10,31 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from mmaplab.constants import PAGE_SIZE, VmFlags
-from mmaplab.pte import pte_dirty, pte_pfn, pte_present, pte_user, pte_write
-from mmaplab.sim.inode import Folio, Inode
+from mmaplab.pte import pte_dirty, pte_exec, pte_pfn, pte_present, pte_user, pte_write
+from mmaplab.sim.cpu import permits
+from mmaplab.sim.fileinvariants import (
+    Problems,
+    blocks_are_counted,
+    clean_agrees_with_disk,
+    dirty_pages_are_listed,
+    entries,
+    file_entries_map_the_cache,
+    files_know_their_areas,
+    folios_in_place,
+    inodes,
+    nothing_beyond_the_file,
+    pages_of,
+    reclaim_knows_every_folio,
+    shared_stores_are_noticed,
+    spaces,
+    users_are_counted,
+)
 from mmaplab.sim.kernel import Kernel
+from mmaplab.sim.maple import Node
 from mmaplab.sim.memory import ZERO_PFN
-from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, VmArea, is_data_mapping
+from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, is_data_mapping, vm_get_page_prot, vma_permits_loads
 from mmaplab.sim.pgtable import READY
 from mmaplab.sim.vma import vma_lookup
-
-Problems = Iterator[str]
-
-
-def spaces(kernel: Kernel) -> list[MmStruct]:
-    """Return the address spaces of the living processes."""
-    return list({id(p.mm): p.mm for p in kernel.processes.values()}.values())
-
-
-def inodes(kernel: Kernel) -> list[Inode]:
-    """Return every file, with a name or without."""
-    return [*kernel.sb.s_inodes.values(), *kernel.files.tmpfs.s_inodes.values()]
-
-
-def entries(kernel: Kernel) -> Iterator[tuple[MmStruct, int, int]]:
-    """Yield (address space, address, entry) of every present entry."""
-    for mm in spaces(kernel):
-        for addr, pte in mm.pgd.entries(0, 1 << 47):
-            yield mm, addr, pte
 
 
 def threads_share(kernel: Kernel) -> Problems:
@@ -60,6 +59,24 @@ def areas_sorted(kernel: Kernel) -> Problems:
             end = vma.vm_end
 
 
+def tree_knows_its_holes(kernel: Kernel) -> Problems:
+    """Every node of an area tree knows the extent and the largest hole of what is below it, and the tree its areas."""
+    for mm in spaces(kernel):
+        for node in nodes_below(mm.mm_mt.root):
+            fresh = Node(node.slots, node.leaf)
+            if (fresh.vm_start, fresh.vm_end, fresh.gap) != (node.vm_start, node.vm_end, node.gap):
+                yield f"a node of mm {mm.mm} says {node.vm_start:#x}-{node.vm_end:#x}, largest hole {node.gap:#x}"
+        if mm.map_count != len(mm.areas):
+            yield f"mm {mm.mm} counts {mm.map_count} areas, and has {len(mm.areas)}"
+
+
+def nodes_below(node: Node) -> Iterator[Node]:
+    """Yield a node and all below it, the lowest first."""
+    for child in () if node.leaf else node.slots:
+        yield from nodes_below(child)
+    yield node
+
+
 def totals_match_areas(kernel: Kernel) -> Problems:
     """`total_vm`, `data_vm` and `locked_vm` are the pages of the areas that each is to count."""
     for mm in spaces(kernel):
@@ -78,23 +95,34 @@ def rights_within_ceiling(kernel: Kernel) -> Problems:
                 yield f"{vma} has flags {int(vma.vm_flags):#x}"
 
 
+def areas_know_their_bits(kernel: Kernel) -> Problems:
+    """`vm_page_prot` is what the flags say that a new entry gets."""
+    for mm in spaces(kernel):
+        for vma in mm.areas:
+            if vma.vm_page_prot != vm_get_page_prot(vma):
+                yield f"{vma} gives its entries the bits {vma.vm_page_prot:#x}"
+
+
 def entries_inside_areas(kernel: Kernel) -> Problems:
-    """Every entry lies in an area of its address space."""
-    for mm, addr, _pte in entries(kernel):
-        if vma_lookup(mm, addr) is None:
-            yield f"mm {mm.mm} has an entry at {addr:#x}, where nothing is mapped"
+    """Every entry, and every guard, lies in an area of its address space."""
+    for mm in spaces(kernel):
+        there = [addr for addr, _pte in mm.pgd.entries(0, 1 << 47)]
+        for addr in there + mm.pgd.guards(0, 1 << 47):
+            if vma_lookup(mm, addr) is None:
+                yield f"mm {mm.mm} has an entry at {addr:#x}, where nothing is mapped"
 
 
 def entries_grant_no_more(kernel: Kernel) -> Problems:
-    """An entry never permits more than its area does."""
-    for mm, addr, pte in entries(kernel):
-        vma = vma_lookup(mm, addr)
-        if vma is None:
-            continue
+    """An entry never permits more than its area does: no access, store or fetch, no load of memory to be executed."""
+    for addr, vma, _page, pte in pages_of(kernel):
         if pte_write(pte) and not vma.vm_flags & VmFlags.VM_WRITE:
             yield f"{addr:#x} is writable, {vma} is not"
         if pte_user(pte) and not vma.vm_flags & VM_ACCESS_FLAGS:
             yield f"{addr:#x} is accessible, {vma} is not"
+        if pte_user(pte) and pte_exec(pte) and not vma.vm_flags & VmFlags.VM_EXEC:
+            yield f"{addr:#x} is executable, {vma} is not"
+        if permits(pte, "load") and not vma_permits_loads(vma):
+            yield f"{addr:#x} can be loaded from, {vma} cannot"
 
 
 def counts_match_entries(kernel: Kernel) -> Problems:
@@ -128,106 +156,20 @@ def tables_know_what_is_ready(kernel: Kernel) -> Problems:
                 yield f"the table of mm {mm.mm} at {base:#x} counts {leaf.ready} ready entries, and has {ready}"
 
 
-def file_entries_map_the_cache(kernel: Kernel) -> Problems:
-    """In a shared mapping, an entry maps the frame that the page cache has for that file page."""
-    for mm, addr, pte in entries(kernel):
-        vma = vma_lookup(mm, addr)
-        if vma is None or vma.vm_file is None or not vma.vm_flags & VmFlags.VM_MAYSHARE:
-            continue
-        folio = vma.vm_file.f_inode.i_mapping.i_pages.get(vma.pgoff_of(addr))
-        if folio is None or folio.page(vma.pgoff_of(addr)).pfn != pte_pfn(pte):
-            yield f"{addr:#x} maps frame {pte_pfn(pte)}, which is not that of file page {vma.pgoff_of(addr)}"
-
-
-def nothing_beyond_the_file(kernel: Kernel) -> Problems:
-    """No entry of a mapping reaches behind the last page of its file, and the cache holds none there (ext4)."""
-    for mm, addr, _pte in entries(kernel):
-        vma = vma_lookup(mm, addr)
-        if vma is not None and vma.vm_file is not None and not _reaches(vma, addr):
-            yield f"{addr:#x} maps page {vma.pgoff_of(addr)} of a file of {vma.vm_file.f_inode.pages} pages"
-
-
-def _reaches(vma: VmArea, addr: int) -> bool:
-    """Does the file have the page? Of a large folio, the part behind the end may stay mapped with it."""
-    assert vma.vm_file is not None
-    inode, index = vma.vm_file.f_inode, vma.pgoff_of(addr)
-    folio = inode.i_mapping.i_pages.get(index)
-    return index < inode.pages or (folio is not None and folio.index < inode.pages)
-
-
-def dirty_implies_cached(kernel: Kernel) -> Problems:
-    """A dirty folio is in the cache under each of its indices; a clean one on ext4 agrees with the disk."""
-    for inode in inodes(kernel):
-        for index, folio in inode.i_mapping.i_pages.items():
-            if not folio.index <= index < folio.end or folio.mapping is not inode.i_mapping:
-                yield f"{folio} is found under index {index} of inode {inode.ino}"
-            if folio.page(index).folio is not folio:
-                yield f"frame {folio.page(index).pfn} does not know its folio {folio}"
-
-
-def clean_agrees_with_disk(kernel: Kernel) -> Problems:
-    """A clean, uptodate page of ext4 holds what the disk holds, up to the end of the file."""
-    for inode in kernel.sb.s_inodes.values():
-        if not inode.i_sb.on_disk or inode.kind != "file":
-            continue
-        for index, folio in inode.i_mapping.i_pages.items():
-            if folio.dirty or not folio.uptodate or index >= inode.pages:
-                continue
-            if folio.write_io_error:  # what could not be written is clean all the same
-                continue
-            block = kernel.disk.block(inode.ino, index) or bytes(PAGE_SIZE)
-            end = min(PAGE_SIZE, inode.i_size - index * PAGE_SIZE)
-            if folio.page(index).data[:end] != block[:end]:
-                yield f"page {index} of inode {inode.ino} is clean, and differs from the disk"
-
-
-def dirty_pages_are_listed(kernel: Kernel) -> Problems:
-    """The list that the flusher looks at holds every dirty folio that has a disk under it, and no other."""
-    dirty = {id(f): f for inode in kernel.sb.s_inodes.values() for f in inode.i_mapping.folios() if f.dirty}
-    listed = {id(folio) for folio in kernel.sb.s_dirty}
-    pages = sum(len(folio.pages) for folio in dirty.values())
-    if kernel.sb.on_disk and (listed != set(dirty) or kernel.sb.nr_dirty != pages):
-        yield f"{len(listed)} of {len(dirty)} dirty folios are listed, {kernel.sb.nr_dirty} of {pages} pages counted"
-
-
-def blocks_are_counted(kernel: Kernel) -> Problems:
-    """The disk counts the blocks in use and those that are promised, and no page has two of them."""
-    disk = kernel.disk
-    used = sum(len(record.blocks) + len(record.reserved) + len(record.unwritten) for record in disk.files.values())
-    if used != disk.used:
-        yield f"{disk.used} blocks are counted, {used} are in use or promised"
-    for ino, record in disk.files.items():
-        if twice := record.blocks.keys() & (record.reserved | record.unwritten) or record.reserved & record.unwritten:
-            yield f"file {ino} has a block, and the promise of one or another block, for pages {twice}"
-
-
-def shared_stores_are_noticed(kernel: Kernel) -> Problems:
-    """A writable entry of a shared ext4 mapping means that the folio is dirty: a store cannot go unnoticed."""
-    for mm, addr, pte in entries(kernel):
-        folio = kernel.memory.pages[pte_pfn(pte)].folio
-        vma = vma_lookup(mm, addr)
-        if vma is None or not vma.shared or not isinstance(folio, Folio):
-            continue
-        if folio.mapping.host.i_sb.on_disk and (pte_write(pte) or pte_dirty(pte)) and not folio.dirty:
-            yield f"{addr:#x} is writable, but {folio} is clean"
-
-
 def private_pages_have_one_writer(kernel: Kernel) -> Problems:
-    """An anonymous frame that several entries map is writable through none of them."""
-    for _mm, addr, pte in entries(kernel):
-        page = kernel.memory.pages[pte_pfn(pte)]
-        if page.anon and page.pfn != ZERO_PFN and page.mapcount > 1 and pte_write(pte):
-            yield f"{addr:#x} is writable, but {page.mapcount} entries map frame {page.pfn}"
+    """An anonymous frame that several entries map is writable through none of them, and exclusive to none."""
+    for addr, _vma, page, pte in pages_of(kernel):
         if page.pfn == ZERO_PFN and pte_write(pte):
             yield f"{addr:#x} maps the zero page writable"
+        elif page.anon and page.pfn != ZERO_PFN and page.mapcount > 1 and (pte_write(pte) or page.anon_exclusive):
+            yield f"{addr:#x} is writable, or its page exclusive, but {page.mapcount} entries map frame {page.pfn}"
 
 
-def files_know_their_areas(kernel: Kernel) -> Problems:
-    """An area of a file is in the file's `i_mmap`, and nothing else is."""
-    known = {id(vma) for inode in inodes(kernel) for vma in inode.i_mapping.i_mmap}
-    linked = {id(vma) for mm in spaces(kernel) for vma in mm.areas if vma.vm_file is not None}
-    if known != linked:
-        yield f"{len(known - linked)} areas too many, {len(linked - known)} missing in i_mmap"
+def private_pages_have_an_owner(kernel: Kernel) -> Problems:
+    """An area with private pages has an identity, which its chain holds too."""
+    for addr, vma, page, _pte in pages_of(kernel):
+        if page.anon and page.pfn != ZERO_PFN and (vma.anon_vma is None or vma.anon_vma not in vma.anon_vma_chain):
+            yield f"{addr:#x} maps private frame {page.pfn}, but {vma} has no anon_vma"
 
 
 def tlb_is_not_stale(kernel: Kernel) -> Problems:
@@ -235,19 +177,26 @@ def tlb_is_not_stale(kernel: Kernel) -> Problems:
     by_number = {mm.mm: mm for mm in spaces(kernel)}
     for tlb in kernel.machine.tlbs:
         for (number, vpn), copy in tlb.entries.items():
-            mm = by_number.get(number)
-            pte = mm.pgd.get_pte(vpn * PAGE_SIZE) if mm else 0
-            if mm is not None and (not pte_present(pte) or pte_pfn(pte) != pte_pfn(copy)):
-                yield f"cpu {tlb.cpu} remembers frame {pte_pfn(copy)} for {vpn * PAGE_SIZE:#x} of mm {number}"
-            elif mm is not None and pte_write(copy) and not pte_write(pte):
-                yield f"cpu {tlb.cpu} may still write to {vpn * PAGE_SIZE:#x} of mm {number}"
+            mm, addr = by_number.get(number), vpn * PAGE_SIZE
+            if mm is None:
+                continue  # its number is never used again
+            pte = mm.pgd.get_pte(addr)
+            if not pte_present(pte) or pte_pfn(pte) != pte_pfn(copy):
+                yield f"cpu {tlb.cpu} remembers frame {pte_pfn(copy)} for {addr:#x} of mm {number}"
+            for want in ("load", "store", "execute"):
+                if permits(copy, want) and not permits(pte, want):
+                    yield f"cpu {tlb.cpu} may still {want} at {addr:#x} of mm {number}"
+            if pte_write(copy) and pte_dirty(copy) and not pte_dirty(pte):
+                yield f"cpu {tlb.cpu} would not tell of a store at {addr:#x} of mm {number}"
 
 
 PREDICATES: tuple[Callable[[Kernel], Problems], ...] = (
     threads_share,
     areas_sorted,
+    tree_knows_its_holes,
     totals_match_areas,
     rights_within_ceiling,
+    areas_know_their_bits,
     entries_inside_areas,
     entries_grant_no_more,
     counts_match_entries,
@@ -255,12 +204,15 @@ PREDICATES: tuple[Callable[[Kernel], Problems], ...] = (
     tables_know_what_is_ready,
     file_entries_map_the_cache,
     nothing_beyond_the_file,
-    dirty_implies_cached,
+    folios_in_place,
+    reclaim_knows_every_folio,
     clean_agrees_with_disk,
     dirty_pages_are_listed,
     blocks_are_counted,
     shared_stores_are_noticed,
     private_pages_have_one_writer,
+    private_pages_have_an_owner,
+    users_are_counted,
     files_know_their_areas,
     tlb_is_not_stale,
 )

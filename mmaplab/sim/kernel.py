@@ -77,7 +77,7 @@ class Kernel:
         self.disk = Disk(self.trace, self.config.disk_pages)
         self.slots, self._replaced = fill_slots(slots), slots
         tlbs = [Tlb(number, self.trace, self.config.tlb_entries) for number in range(self.config.cpus)]
-        self.machine = Machine(self.config, self.trace, self.memory, tlbs, self.slots, not slots)
+        self.machine = Machine(self.config, self.trace, self.memory, tlbs, self.slots, tuple(slots))
         self.sb = SuperBlock(self.config.file_system, self.config, self.trace, self.memory, self.disk)
         self.sb.max_blocks = self.config.disk_pages
         self.sb.ratelimit_pages = flusher.dirty_poll_interval(flusher.dirty_limits(self.config, self.sb)[1])

@@ -50,8 +50,6 @@ PER_AREA: dict[int, Callable[[VmArea, int, int], None]] = {
     Madv.MADV_GUARD_REMOVE: madvise_guard_remove,
 }
 """Advice that is carried out in rooms of its own."""
-WITH_KSM = {Madv.MADV_MERGEABLE, Madv.MADV_UNMERGEABLE}
-WITH_THP = {Madv.MADV_HUGEPAGE, Madv.MADV_NOHUGEPAGE, Madv.MADV_COLLAPSE}
 WITH_MEMORY_FAILURE = {Madv.MADV_HWPOISON, Madv.MADV_SOFT_OFFLINE}
 
 
@@ -90,10 +88,21 @@ def do_madvise(task: TaskStruct, addr: int, length: int, advice: int) -> None:
 
 
 def madvise_behavior_valid(config: KernelConfig, advice: int) -> bool:
-    """Does this kernel know the advice? Some is built in or not. Linux: madvise_behavior_valid."""
-    if advice in WITH_MEMORY_FAILURE or (advice in WITH_KSM and not config.ksm):
-        return False
-    return advice in set(Madv) and (config.thp or advice not in WITH_THP)
+    """Does this kernel know the advice? Some is built in or not, some is younger. Linux: madvise_behavior_valid."""
+    match advice:
+        case Madv.MADV_MERGEABLE | Madv.MADV_UNMERGEABLE:
+            return config.ksm
+        case Madv.MADV_HUGEPAGE | Madv.MADV_NOHUGEPAGE:
+            return config.thp
+        case Madv.MADV_COLLAPSE:
+            return config.thp and config.madv_collapse
+        case Madv.MADV_POPULATE_READ | Madv.MADV_POPULATE_WRITE:
+            return config.madv_populate
+        case Madv.MADV_DONTNEED_LOCKED:
+            return config.madv_dontneed_locked
+        case Madv.MADV_GUARD_INSTALL | Madv.MADV_GUARD_REMOVE:
+            return config.madv_guard
+    return advice in set(Madv) and advice not in WITH_MEMORY_FAILURE
 
 
 def madvise_vma(vma: VmArea, start: int, end: int, advice: int) -> None:

@@ -17,7 +17,7 @@ import errno
 
 from mmaplab.constants import PAGE_SHIFT, VmFlags
 from mmaplab.sim.file import File
-from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, AnonVma, MmStruct, VmArea
+from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, AnonVma, MmStruct, VmArea, vma_permits_loads
 from mmaplab.sim.vma import neighbours, vma_adjust, vma_link, vma_unlink
 
 
@@ -220,6 +220,7 @@ def reusable_anon_vma(left: VmArea, right: VmArea, owner: VmArea) -> bool:
         owner.anon_vma is not None
         and len(owner.anon_vma_chain) == 1
         and left.vm_file is right.vm_file
-        and not (left.vm_flags ^ right.vm_flags) & ~VM_ACCESS_FLAGS
+        and not (left.vm_flags ^ right.vm_flags) & ~int(VM_ACCESS_FLAGS)
+        and vma_permits_loads(left) == vma_permits_loads(right)  # the protection key is one of the flags
         and left.vm_pgoff + left.pages == right.vm_pgoff
     )

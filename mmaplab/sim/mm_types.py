@@ -38,13 +38,18 @@ class Machine:
     memory: Memory
     tlbs: list[Tlb]
     slots: Slots
-    by_the_book: bool = False
-    """No kernel function is a learner's: many alike pages may then be handled at once (bulk.py)."""
+    replaced: tuple[str, ...] = ()
+    """The slots that hold a learner's function."""
     cpu: int = 0
     now: float = 0.0
     """Seconds since the start; moved by `Kernel.tick` only."""
     out_of_memory: Callable[[], TaskStruct] | None = None
     """Ends the process that has to go, and returns its task; put in by the kernel (mm/oom_kill.c)."""
+
+    @property
+    def by_the_book(self) -> bool:
+        """Is no kernel function a learner's? Many alike pages may then be handled at once (bulk.py)."""
+        return not self.replaced
 
 
 @dataclass(eq=False)

@@ -13,6 +13,7 @@ Linux: mm/mmap.c, mm/vma.c. Leaves out: huge pages, protection keys, security mo
 from __future__ import annotations
 
 import errno
+from typing import NoReturn
 
 from mmaplab.constants import (
     MAP_HUGE_MASK,
@@ -30,14 +31,12 @@ from mmaplab.sim.guard import drop_guards
 from mmaplab.sim.inode import Inode
 from mmaplab.sim.merge import split_vma, vma_merge_new_range
 from mmaplab.sim.mm import free_pgtables
-from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, TaskStruct, VmArea
+from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, TaskStruct, VmArea, vma_permits_loads
 from mmaplab.sim.rlimit import can_do_mlock, may_expand_vm, vm_enough_memory
-from mmaplab.sim.vma import find_vma_intersection, vma_link, vma_lookup, vma_unlink
+from mmaplab.sim.vma import find_vma_intersection, low_area, vm_unmapped_area, vma_link, vma_lookup, vma_unlink
 
 U64 = 2**64
 MAX_LFS_FILESIZE = 2**63 - 1
-LOW_START, LOW_END = 0x4000_0000, 0x8000_0000
-"""Where MAP_32BIT places areas: the second GiB."""
 MAY = VmFlags.VM_MAYREAD | VmFlags.VM_MAYWRITE | VmFlags.VM_MAYEXEC
 DROPPABLE = VmFlags.VM_DROPPABLE | VmFlags.VM_NORESERVE | VmFlags.VM_WIPEONFORK | VmFlags.VM_DONTDUMP
 LEGACY_MAP_MASK = int(Map.MAP_SHARED_VALIDATE | Map.MAP_FIXED | Map.MAP_ANONYMOUS | Map.MAP_DENYWRITE | Map.MAP_32BIT)
@@ -66,19 +65,19 @@ def do_mmap(
 
     Raises OSError: see `check_request`, `place`, `vm_flags_of` and `may_expand_vm`.
     Linux: ksys_mmap_pgoff, do_mmap, mmap_region.
-    Leaves out: ENFILE open files of the system, EPERM no-exec mount, EPERM file seal, MAP_HUGETLB with MAP_NORESERVE.
+    Leaves out: ENFILE open files of the system, EPERM no-exec mount, EPERM file seal, EPERM MAP_HUGETLB without a
+    privilege (only of shared memory, shmget).
     """
     mm = mm_of(task)
-    check_hugetlb(flags, file)
-    pgoff, size = check_request(mm, length, flags, offset)
     if flags & Map.MAP_HUGETLB:
-        raise fail(errno.ENOMEM, "MAP_HUGETLB: no huge pages are set aside here")
+        hugetlb_mmap(task, addr, length, prot, flags, huge_page_size(flags, file), offset)
+    pgoff, size = check_request(mm, length, offset)
     anonymous_shared = file is None and flags & MAP_TYPE == Map.MAP_SHARED
     addr = place(mm, addr, size, flags, file, pgoff, bool(anonymous_shared))
     if flags & Map.MAP_LOCKED:
         can_do_mlock(task, size)
     if file is not None:
-        file_mmap_ok(file, pgoff, size)
+        file_mmap_ok(file.f_inode.kind, pgoff, size)
     vm_flags = vm_flags_of(mm, prot, flags, file)
     if file is None:
         pgoff = 0 if anonymous_shared else addr >> PAGE_SHIFT
@@ -89,18 +88,7 @@ def do_mmap(
     return addr
 
 
-def check_hugetlb(flags: int, file: File | None) -> None:
-    """Raise EINVAL for huge pages of a file that has none, or of a size that x86-64 has not: 2 MiB or 1 GiB."""
-    if not flags & Map.MAP_HUGETLB:
-        return
-    if file is not None:
-        raise fail(errno.EINVAL, "MAP_HUGETLB: the file is not made of huge pages")
-    log = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK
-    if log not in (0, 21, 30):
-        raise fail(errno.EINVAL, f"MAP_HUGETLB: there are no huge pages of 2**{log} bytes")
-
-
-def check_request(mm: MmStruct, length: int, flags: int, offset: int) -> tuple[int, int]:
+def check_request(mm: MmStruct, length: int, offset: int) -> tuple[int, int]:
     """Return (file page, bytes rounded up); raises EINVAL, ENOMEM in Linux's order."""
     if length == 0:
         raise fail(errno.EINVAL, "length is 0: an area has at least one byte")
@@ -140,36 +128,16 @@ def round_hint_to_min(mm: MmStruct, hint: int) -> int:
     return max(hint, mm.config.hint_min_addr) if hint else 0
 
 
-def low_area(mm: MmStruct, hint: int, size: int) -> int:
-    """Return the lowest free range from 1 to 2 GiB, or `hint` where that is free and below 2 GiB; raises ENOMEM.
-
-    Linux: arch_get_unmapped_area, find_start_end (MAP_32BIT), arch/x86/kernel/sys_x86_64.c. Leaves out: the random
-    place of the first one.
-    """
-    hint &= -PAGE_SIZE
-    if hint and hint + size <= LOW_END and find_vma_intersection(mm, hint, hint + size) is None:
-        return max(hint, mm.config.mmap_min_addr)
-    addr = mm.mm_mt.empty_area(LOW_START, LOW_END, size)
-    if addr is None:
-        raise fail(errno.ENOMEM, f"MAP_32BIT: no {size:#x} bytes are free between 1 and 2 GiB")
-    return addr
-
-
-def file_mmap_ok(file: File, pgoff: int, size: int) -> None:
-    """Raise EOVERFLOW where the range lies beyond the largest file of any file system. Linux: file_mmap_ok."""
-    if file.f_inode.kind == "file" and pgoff > (MAX_LFS_FILESIZE - size) >> PAGE_SHIFT:
+def file_mmap_ok(kind: str, pgoff: int, size: int) -> None:
+    """Raise EOVERFLOW where the range lies beyond the largest file, or pipe, that there can be. Linux: file_mmap_ok."""
+    largest = MAX_LFS_FILESIZE if kind == "file" else U64 - 1
+    if pgoff > (largest - size) >> PAGE_SHIFT:
         raise fail(errno.EOVERFLOW, f"file page {pgoff:#x} + {size:#x} bytes go beyond the largest file")
 
 
 def vm_flags_of(mm: MmStruct, prot: int, flags: int, file: File | None) -> VmFlags:
     """Return the area's flags; raises EINVAL, EACCES, ENODEV, EOPNOTSUPP. Linux: do_mmap, mm/mmap.c."""
-    vm_flags = VmFlags(prot & VM_ACCESS_FLAGS) | MAY
-    if flags & Map.MAP_GROWSDOWN:
-        vm_flags |= VmFlags.VM_GROWSDOWN
-    if flags & Map.MAP_LOCKED:
-        vm_flags |= VmFlags.VM_LOCKED
-    if flags & Map.MAP_STACK:
-        vm_flags |= VmFlags.VM_NOHUGEPAGE
+    vm_flags = calc_vm_flags(mm, prot, flags)
     kind = flags & MAP_TYPE
     if file is not None:
         vm_flags = _file_flags(vm_flags, prot, flags, file)
@@ -177,7 +145,7 @@ def vm_flags_of(mm: MmStruct, prot: int, flags: int, file: File | None) -> VmFla
         if vm_flags & VmFlags.VM_GROWSDOWN:
             raise fail(errno.EINVAL, "shared memory cannot grow downwards")
         vm_flags |= VmFlags.VM_SHARED | VmFlags.VM_MAYSHARE
-    elif kind == Map.MAP_DROPPABLE:
+    elif kind == Map.MAP_DROPPABLE and mm.config.map_droppable:
         if flags & Map.MAP_LOCKED or vm_flags & VmFlags.VM_GROWSDOWN:
             raise fail(errno.EINVAL, "what may be dropped is neither locked nor a stack")
         vm_flags |= DROPPABLE
@@ -188,19 +156,21 @@ def vm_flags_of(mm: MmStruct, prot: int, flags: int, file: File | None) -> VmFla
     return vm_flags
 
 
+def calc_vm_flags(mm: MmStruct, prot: int, flags: int) -> VmFlags:
+    """Return what every kind of mapping takes from the call. Linux: calc_vm_prot_bits, calc_vm_flag_bits."""
+    vm_flags = VmFlags(prot & VM_ACCESS_FLAGS) | MAY
+    if flags & Map.MAP_GROWSDOWN:
+        vm_flags |= VmFlags.VM_GROWSDOWN
+    if flags & Map.MAP_LOCKED:
+        vm_flags |= VmFlags.VM_LOCKED
+    if flags & Map.MAP_STACK and mm.config.map_stack_apart:
+        vm_flags |= VmFlags.VM_NOHUGEPAGE
+    return vm_flags
+
+
 def _file_flags(vm_flags: VmFlags, prot: int, flags: int, file: File) -> VmFlags:
     """The part of `vm_flags_of` for files: open mode against protection."""
-    kind = flags & MAP_TYPE
-    if kind == Map.MAP_SHARED_VALIDATE and flags & ~LEGACY_MAP_MASK:
-        raise fail(errno.EOPNOTSUPP, f"MAP_SHARED_VALIDATE does not know the flags {flags & ~LEGACY_MAP_MASK:#x}")
-    if kind in (Map.MAP_SHARED, Map.MAP_SHARED_VALIDATE):
-        if prot & Prot.PROT_WRITE and not file.writable:
-            raise fail(errno.EACCES, "a shared writable mapping needs a descriptor opened for writing")
-        vm_flags |= VmFlags.VM_SHARED | VmFlags.VM_MAYSHARE
-        if not file.writable:  # never to be written: it only looks shared
-            vm_flags &= ~(VmFlags.VM_SHARED | VmFlags.VM_MAYWRITE)
-    elif kind != Map.MAP_PRIVATE:
-        raise fail(errno.EINVAL, "flags say neither MAP_SHARED nor MAP_PRIVATE")
+    vm_flags = _type_flags(vm_flags, prot, flags, file.writable)
     if not file.readable:
         raise fail(errno.EACCES, "every mapping of a file needs a descriptor opened for reading")
     if file.f_inode.kind != "file" and prot & Prot.PROT_EXEC:
@@ -214,6 +184,22 @@ def _file_flags(vm_flags: VmFlags, prot: int, flags: int, file: File) -> VmFlags
     return vm_flags
 
 
+def _type_flags(vm_flags: VmFlags, prot: int, flags: int, writable: bool) -> VmFlags:
+    """The type of a mapping of a file, which was opened for writing or not; raises EOPNOTSUPP, EACCES, EINVAL."""
+    kind = flags & MAP_TYPE
+    if kind == Map.MAP_SHARED_VALIDATE and flags & ~LEGACY_MAP_MASK:
+        raise fail(errno.EOPNOTSUPP, f"MAP_SHARED_VALIDATE does not know the flags {flags & ~LEGACY_MAP_MASK:#x}")
+    if kind in (Map.MAP_SHARED, Map.MAP_SHARED_VALIDATE):
+        if prot & Prot.PROT_WRITE and not writable:
+            raise fail(errno.EACCES, "a shared writable mapping needs a descriptor opened for writing")
+        vm_flags |= VmFlags.VM_SHARED | VmFlags.VM_MAYSHARE
+        if not writable:  # never to be written: it only looks shared
+            vm_flags &= ~(VmFlags.VM_SHARED | VmFlags.VM_MAYWRITE)
+    elif kind != Map.MAP_PRIVATE:
+        raise fail(errno.EINVAL, "flags say neither MAP_SHARED nor MAP_PRIVATE")
+    return vm_flags
+
+
 def mmap_region(
     task: TaskStruct, addr: int, size: int, flags: VmFlags, pgoff: int, file: File | None, shm: bool = False
 ) -> VmArea:
@@ -224,8 +210,7 @@ def mmap_region(
     """
     mm = mm_of(task)
     end = addr + size
-    replaced = sum(vma.vm_end - vma.vm_start for vma in vms_gather_munmap_vmas(mm, addr, end))
-    may_expand_vm(task, flags, size - replaced)
+    replaced = make_room(task, addr, size, flags)
     if flags & (VmFlags.VM_NORESERVE | VmFlags.VM_SHARED | VmFlags.VM_WRITE) == VmFlags.VM_WRITE:
         vm_enough_memory(mm, size)
         flags |= VmFlags.VM_ACCOUNT
@@ -241,6 +226,16 @@ def mmap_region(
     return vma
 
 
+def make_room(task: TaskStruct, addr: int, size: int, flags: VmFlags) -> int:
+    """Split the areas that reach out of the range; returns the mapped bytes in it, which are to go. Raises ENOMEM.
+
+    Linux: __mmap_prepare, mm/vma.c.
+    """
+    replaced = sum(vma.vm_end - vma.vm_start for vma in vms_gather_munmap_vmas(mm_of(task), addr, addr + size))
+    may_expand_vm(task, flags, size - replaced)
+    return replaced
+
+
 def mm_populate(task: TaskStruct, start: int, end: int, ignore_errors: bool) -> int:
     """Fault in what is mapped of [start, end); returns 0 or an errno. Linux: __mm_populate, mm/gup.c."""
     mm = mm_of(task)
@@ -254,12 +249,55 @@ def mm_populate(task: TaskStruct, start: int, end: int, ignore_errors: bool) -> 
 def populate_vma_page_range(task: TaskStruct, vma: VmArea, start: int, end: int, waits_count: bool = False) -> int:
     """Fault in pages of one area, with stores where it is private and writable; returns 0 or an errno.
 
-    `waits_count` is that of `populate_range`. Linux: populate_vma_page_range, mm/gup.c.
+    `waits_count` is that of `populate_range`. Linux: populate_vma_page_range, check_vma_flags, mm/gup.c.
     """
-    if not vma.vm_flags & VM_ACCESS_FLAGS:
+    if not vma.vm_flags & VM_ACCESS_FLAGS or not vma_permits_loads(vma):
         return errno.EFAULT
     write = vma.vm_flags & (VmFlags.VM_WRITE | VmFlags.VM_SHARED) == VmFlags.VM_WRITE
     return populate_range(task, vma, start, end, write, waits_count)
+
+
+# ---------------------------------------------------------------- huge pages, which this machine does not have
+
+
+def hugetlb_mmap(task: TaskStruct, addr: int, length: int, prot: int, flags: int, page: int, offset: int) -> NoReturn:
+    """Refuse anonymous memory in huge pages of `page` bytes, as a machine does that has set none aside.
+
+    It comes after all other checks, and what was mapped in the range is gone by then. Raises EINVAL, ENOMEM and what
+    the checks raise. Linux: ksys_mmap_pgoff, hugetlb_get_unmapped_area, hugetlbfs_file_mmap, fs/hugetlbfs/inode.c.
+    Leaves out: huge pages that are set aside; MAP_NORESERVE, which is ENOMEM here, and only a touch is SIGBUS to Linux.
+    """
+    mm = mm_of(task)
+    pgoff, size = check_request(mm, -(-length // page) * page % U64, offset)
+    if size > mm.config.task_size:
+        raise fail(errno.ENOMEM, f"{size:#x} bytes do not fit into the address space")
+    if flags & (Map.MAP_FIXED | Map.MAP_FIXED_NOREPLACE):
+        if addr % page:
+            raise fail(errno.EINVAL, f"MAP_FIXED at {addr:#x}: not a multiple of the huge page's size")
+        place(mm, addr, size, flags, None, pgoff, False)
+    else:
+        vm_unmapped_area(mm, size + page - PAGE_SIZE)
+    if flags & Map.MAP_LOCKED:
+        can_do_mlock(task, size)
+    file_mmap_ok("file", pgoff, size)
+    vm_flags = _type_flags(calc_vm_flags(mm, prot, flags), prot, flags, writable=True)
+    if vm_flags & VmFlags.VM_GROWSDOWN:
+        raise fail(errno.EINVAL, "memory in huge pages cannot grow downwards")
+    if flags & (Map.MAP_FIXED | Map.MAP_FIXED_NOREPLACE) and make_room(task, addr, size, vm_flags):
+        do_munmap(task, addr, size)
+    if offset % page:
+        raise fail(errno.EINVAL, f"offset {offset:#x} is not a multiple of the huge page's size")
+    raise fail(errno.ENOMEM, "MAP_HUGETLB: no huge pages are set aside here")
+
+
+def huge_page_size(flags: int, file: File | None) -> int:
+    """Return the bytes of the huge page that is asked for: 2 MiB or 1 GiB. Raises EINVAL for another, or for a file."""
+    if file is not None:
+        raise fail(errno.EINVAL, "MAP_HUGETLB: the file is not made of huge pages")
+    log = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK
+    if log not in (0, 21, 30):
+        raise fail(errno.EINVAL, f"MAP_HUGETLB: there are no huge pages of 2**{log} bytes")
+    return 1 << (log or 21)
 
 
 # ---------------------------------------------------------------- munmap

@@ -21,6 +21,10 @@ from mmaplab.sim.mmap import U64, fail, page_align, populate_vma_page_range
 from mmaplab.sim.rlimit import may_expand_vm, vm_enough_memory
 from mmaplab.sim.vma import find_vma_intersection, vma_lookup
 
+GROWS = int(Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP)
+KNOWN = int(Prot.PROT_READ | Prot.PROT_WRITE | Prot.PROT_EXEC | Prot.PROT_SEM)
+"""Plain numbers: the inverse of a flag of an enumeration has the bits of its class only, and a program may set any."""
+
 
 def do_mprotect(task: TaskStruct, addr: int, length: int, prot: int) -> None:
     """Give [addr, addr + length) new rights, area by area; raises EINVAL, ENOMEM, EACCES with earlier areas changed.
@@ -29,24 +33,20 @@ def do_mprotect(task: TaskStruct, addr: int, length: int, prot: int) -> None:
     Leaves out: EINVAL pkey_mprotect has no such key, ENOMEM internal structures.
     """
     mm = mm_of(task)
-    grows = prot & (Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP)
-    prot &= ~(Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP)
-    if grows == Prot.PROT_GROWSDOWN | Prot.PROT_GROWSUP or addr % PAGE_SIZE:
+    grows, prot = prot & GROWS, prot & ~GROWS
+    if grows == GROWS or addr % PAGE_SIZE:
         raise fail(errno.EINVAL, f"mprotect at {addr:#x}: not a multiple of the page size, or both PROT_GROWS flags")
     if length == 0:
         return
     end = addr + page_align(length)
     if end <= addr or end >= U64 or page_align(length) == 0:
         raise fail(errno.ENOMEM, f"{addr:#x} + {length:#x} wraps around")
-    if prot & ~(VM_ACCESS_FLAGS | Prot.PROT_SEM):
+    if prot & ~KNOWN:
         raise fail(errno.EINVAL, f"prot {prot:#x} has unknown bits")
     vma = find_vma_intersection(mm, addr, end)
     if vma is None:
         raise fail(errno.ENOMEM, f"nothing is mapped at {addr:#x}")
-    if grows:
-        addr = _grown_start(vma, addr, grows)
-    elif vma.vm_start > addr:
-        raise fail(errno.ENOMEM, f"nothing is mapped at {addr:#x}")
+    addr = _start_of_change(vma, addr, grows)
     while addr < end:
         vma = vma_lookup(mm, addr)
         if vma is None:
@@ -59,11 +59,16 @@ def do_mprotect(task: TaskStruct, addr: int, length: int, prot: int) -> None:
         addr = stop
 
 
-def _grown_start(vma: VmArea, addr: int, grows: int) -> int:
-    """Return where PROT_GROWSDOWN lets the change begin: at the start of the stack-like area."""
-    if grows == Prot.PROT_GROWSUP or not vma.vm_flags & VmFlags.VM_GROWSDOWN:
+def _start_of_change(vma: VmArea, addr: int, grows: int) -> int:
+    """Return where the change begins: at `addr`, with PROT_GROWSDOWN at the start of the stack-like area `vma`.
+
+    Raises ENOMEM where `vma` begins behind `addr`, EINVAL where it does not grow; on x86-64 none grows upwards.
+    """
+    if grows != Prot.PROT_GROWSDOWN and vma.vm_start > addr:
+        raise fail(errno.ENOMEM, f"nothing is mapped at {addr:#x}")
+    if grows == Prot.PROT_GROWSUP or (grows and not vma.vm_flags & VmFlags.VM_GROWSDOWN):
         raise fail(errno.EINVAL, f"the area at {addr:#x} does not grow")
-    return vma.vm_start
+    return vma.vm_start if grows else addr
 
 
 def turns_into_data(task: TaskStruct, old: VmFlags, new: VmFlags, size: int) -> None:

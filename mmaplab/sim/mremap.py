@@ -79,8 +79,8 @@ def check_mremap_params(vrm: VmaRemap) -> None:
         raise fail(errno.EINVAL, "MREMAP_DONTUNMAP cannot change the size")
     if vrm.addr + vrm.old_len > vrm.new_addr and vrm.new_addr + vrm.new_len > vrm.addr:
         raise fail(errno.EINVAL, "the old and the new range overlap")
-    if vrm.mm.map_count >= vrm.mm.config.max_map_count - 3:
-        raise fail(errno.ENOMEM, "too many areas to move one")
+    if vrm.mm.map_count + 2 >= vrm.mm.config.max_map_count - 3:  # old and new range may each be cut out of an area
+        raise fail(errno.ENOMEM, "too many areas to cut two ranges out of them, and to move one")
 
 
 def check_prep_vma(vrm: VmaRemap) -> VmArea:

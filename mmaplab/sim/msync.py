@@ -56,13 +56,14 @@ def mincore_page(vma: VmArea, addr: int) -> bool:
 def do_msync(task: TaskStruct, addr: int, length: int, flags: int) -> None:
     """Write back what shared mappings in the range have made dirty (MS_SYNC); raises EINVAL, ENOMEM, EBUSY, EIO.
 
+    The largest lengths become 0 when they are rounded up to pages in 64 bits: there is nothing to do, as for 0 itself.
     Linux: msync, mm/msync.c.
     """
     known = int(Ms.MS_ASYNC | Ms.MS_INVALIDATE | Ms.MS_SYNC)
     if flags & ~known or addr % PAGE_SIZE or (flags & Ms.MS_ASYNC and flags & Ms.MS_SYNC):
         raise fail(errno.EINVAL, f"msync({addr:#x}, flags {flags:#x}): unknown flags, both kinds, or not page-aligned")
     end = addr + page_align(length)
-    if end > U64 or end < addr + min(length, 1):
+    if end >= U64:
         raise fail(errno.ENOMEM, f"{addr:#x} + {length:#x} wraps around")
     at, hole = addr, False
     while at < end:

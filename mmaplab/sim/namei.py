@@ -72,9 +72,12 @@ def do_open(files: Files, task: TaskStruct, path: str, flags: int) -> int:
     O_LARGEFILE, O_NOFOLLOW, O_NOATIME, O_CLOEXEC (files are regular, owned by the caller, and nothing is executed);
     unknown flags are overlooked. Linux: do_sys_openat2, build_open_flags, path_openat.
     Leaves out: EACCES permissions of users, EACCES protected_regular, EBADF directory descriptor of openat, EBUSY block
-    device, EDQUOT, EFAULT, EINTR, EISDIR, ELOOP symbolic links, ENFILE, ENODEV, ENOENT directory in the path, ENOMEM,
-    ENXIO, EOVERFLOW 32-bit program, EPERM O_NOATIME of another's file, EPERM file seal, EROFS, ETXTBSY, EWOULDBLOCK
-    lease, EINVAL name that the file system forbids, EINVAL file system without O_DIRECT.
+    device, EDQUOT, EFAULT, EFBIG 32-bit program, EINTR, EINVAL name that the file system forbids, EINVAL last component
+    of the path, EINVAL file system without O_DIRECT, EISDIR, EISDIR O_TMPFILE on a kernel without it, ELOOP symbolic
+    links, ELOOP O_NOFOLLOW of a symbolic link, ENFILE, ENODEV, ENOENT directory in the path, ENOMEM, ENOMEM kernel
+    memory, ENOTDIR a component of the path, ENXIO, ENXIO a device, ENXIO a socket, EOPNOTSUPP file system without
+    O_TMPFILE, EOVERFLOW 32-bit program, EPERM O_NOATIME of another's file, EPERM file seal, EROFS, ETXTBSY, ETXTBSY
+    swap file, ETXTBSY file that the kernel reads, EWOULDBLOCK lease.
     """
     check_plain(path)
     flags = build_open_flags(flags)
@@ -91,7 +94,7 @@ def do_open(files: Files, task: TaskStruct, path: str, flags: int) -> int:
         raise OSError(errno.EEXIST, f"the file {path!r} exists")
     elif flags & Open.O_TRUNC:
         do_truncate(inode, 0, files.machine.now, files.machine.slots.truncate_pagecache)
-    flags &= ~(Open.O_CREAT | Open.O_EXCL | Open.O_NOCTTY | Open.O_TRUNC)  # no longer needed: not kept in f_flags
+    flags &= ~int(Open.O_CREAT | Open.O_EXCL | Open.O_NOCTTY | Open.O_TRUNC)  # no longer needed: not kept in f_flags
     return task.files.fd_install(files.new_file(inode, flags))
 
 
@@ -144,8 +147,9 @@ def unused_fd(task: TaskStruct, count: int = 1) -> None:
 def do_unlink(files: Files, path: str) -> None:
     """Remove a name; raises ENOENT, ENAMETOOLONG. Linux: do_unlinkat.
 
-    Leaves out: AT_REMOVEDIR, EACCES, EBADF directory descriptor of unlinkat, EBUSY, EFAULT, EINVAL flags of unlinkat,
-    EIO, EISDIR, ELOOP, ENOMEM, ENOTDIR, EPERM, EROFS.
+    Leaves out: EACCES, EBUSY, EFAULT, EIO, EISDIR, ELOOP, ENOMEM, ENOTDIR, EPERM of a directory, EPERM or EACCES sticky
+    bit, EPERM immutable, EROFS; and unlinkat with AT_REMOVEDIR, EBADF directory descriptor of unlinkat, EINVAL flags of
+    unlinkat, EISDIR without AT_REMOVEDIR, ENOTDIR AT_REMOVEDIR of a file.
     """
     check_name(path)
     inode = files.lookup(path)
@@ -168,7 +172,8 @@ def do_memfd_create(files: Files, task: TaskStruct, name: str) -> int:
 def do_pipe(files: Files, task: TaskStruct) -> tuple[int, int]:
     """Open both ends of a pipe; raises EMFILE. Linux: do_pipe2, fs/pipe.c.
 
-    Leaves out: O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_NOTIFICATION_PIPE, EFAULT, EINVAL flags of pipe2, ENFILE, ENOPKG.
+    Leaves out: O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_NOTIFICATION_PIPE, EFAULT, EINVAL flags of pipe2, ENFILE,
+    ENFILE memory for pipes, ENOPKG.
     """
     unused_fd(task, 2)
     ends = make_pipe(files.new_pipe(), files.new_numbers(2))

@@ -146,7 +146,7 @@ class Process:
         """ftruncate(2)."""
         with self._call("ftruncate", fd=whole("fd", fd), length=s64("length", length)):
             if length < 0:  # looked at before the descriptor is
-                raise mmap.fail(22, f"ftruncate to {length}: a file has no negative size")
+                raise mmap.fail(errno.EINVAL, f"ftruncate to {length}: a file has no negative size")
             readwrite.do_ftruncate(self.task, self._machine, self.task.files.fdget(fd), length)
 
     def fsync(self, fd: int) -> None:
@@ -173,10 +173,10 @@ class Process:
         args |= {"flags": whole("flags", flags), "fd": whole("fd", fd), "offset": s64("offset", offset)}
         with self._call("mmap", **args) as span:
             if offset % PAGE_SIZE:
-                raise mmap.fail(22, f"offset {offset:#x} is not a multiple of the page size")
+                raise mmap.fail(errno.EINVAL, f"offset {offset:#x} is not a multiple of the page size")
             file = None if flags & Map.MAP_ANONYMOUS else self.task.files.fdget(fd)
             shm = None
-            if file is None and flags & MAP_TYPE == Map.MAP_SHARED:
+            if file is None and flags & MAP_TYPE == Map.MAP_SHARED and not flags & Map.MAP_HUGETLB:
                 shm = self._files.nameless("/dev/zero", mmap.page_align(length))
                 ihold(shm)
             try:

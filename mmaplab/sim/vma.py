@@ -20,6 +20,8 @@ from mmaplab.sim.mm_types import MmStruct, VmArea, is_data_mapping, vm_get_page_
 
 STACK_GUARD_GAP = 256 * PAGE_SIZE
 """Bytes kept free below an area that grows downwards."""
+LOW_START, LOW_END = 0x4000_0000, 0x8000_0000
+"""Where MAP_32BIT places areas: the second GiB."""
 
 
 # ---------------------------------------------------------------- doors
@@ -178,6 +180,21 @@ def unmapped_area(mm: MmStruct, length: int, low: int, high: int) -> int | None:
 def vm_start_gap(vma: VmArea) -> int:
     """Return where an area begins, with the gap that is kept free below it. Linux: vm_start_gap, linux/mm.h."""
     return max(0, vma.vm_start - STACK_GUARD_GAP) if vma.vm_flags & VmFlags.VM_GROWSDOWN else vma.vm_start
+
+
+def low_area(mm: MmStruct, hint: int, size: int) -> int:
+    """Return the lowest free range from 1 to 2 GiB, or `hint` where that is free and below 2 GiB; raises ENOMEM.
+
+    Linux: arch_get_unmapped_area, find_start_end (MAP_32BIT), arch/x86/kernel/sys_x86_64.c. Leaves out: the random
+    place of the first one.
+    """
+    hint &= -PAGE_SIZE
+    if hint and hint + size <= LOW_END and find_vma_intersection(mm, hint, hint + size) is None:
+        return max(hint, mm.config.mmap_min_addr)
+    addr = mm.mm_mt.empty_area(LOW_START, LOW_END, size)
+    if addr is None:
+        raise OSError(errno.ENOMEM, f"MAP_32BIT: no {size:#x} bytes are free between 1 and 2 GiB")
+    return addr
 
 
 def thp_aligned(mm: MmStruct, length: int, hint: int, file: File | None, pgoff: int, shared: bool) -> bool:

@@ -23,7 +23,7 @@ CACHE, MAPPED, DISK = 58, 130, 172
 HEIGHT = 240
 
 
-def cache(source: object, path: str) -> Svg:
+def page_cache(source: object, path: str) -> Svg:
     """Return the page cache of the file of that name. Raises FileNotFoundError where the trace knows no such file."""
     scene = final(source)
     file = scene.file_named(path)

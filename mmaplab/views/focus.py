@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from mmaplab.constants import PAGE_SIZE, Sig
 from mmaplab.sim import events as ev
 from mmaplab.views.layout import delta_of, page_index
-from mmaplab.views.steps import Step
+from mmaplab.views.steps import Step, strays
 
 MM_LANES = {"SetPte": "pt", "ClearPte": "pt", "TableAlloc": "pt", "TlbFill": "pt", "TlbMiss": "pt", "TlbFlush": "pt"}
 CACHE = (ev.CacheHit, ev.CacheMiss, ev.CacheAdd, ev.CacheDelete, ev.PageUptodate, ev.PageDirty, ev.PageClean)
@@ -17,6 +17,7 @@ CACHE = (ev.CacheHit, ev.CacheMiss, ev.CacheAdd, ev.CacheDelete, ev.PageUptodate
 class Focus:
     """What the eye should go to.
 
+    `strays` mm -> (address, word) of an access outside all areas;
     `pages` (mm, page index, delta of the mapping); `entries` (mm, address); `cached` (ino, index); `frames` numbers;
     `copies` (event, (ino, page index)); `lanes` the bands in which something changed; `faults` those of `pages` that
     fault, with the word at their zigzag.
@@ -29,6 +30,7 @@ class Focus:
     copies: list[tuple[ev.Copy, tuple[int, int]]] = field(default_factory=list)
     lanes: set[str] = field(default_factory=set)
     faults: dict[tuple[int, int, int], str] = field(default_factory=dict)
+    strays: dict[int, tuple[int, str]] = field(default_factory=dict)
 
 
 def focus_of(step: Step) -> Focus:
@@ -38,6 +40,9 @@ def focus_of(step: Step) -> Focus:
     for event in (*running, *step.events):
         if isinstance(event, (ev.Access, ev.PageFault)):
             _access(focus, step, event)
+    for mm, addr in strays(step).items():
+        faulting = any(isinstance(e, ev.PageFault) and e.addr == addr for e in (*running, *step.events))
+        focus.strays[mm] = (addr, _signal_at(step, addr) or ("fault" if faulting else ""))
     for record in step.records:
         _changed(focus, step, record.event)
     for event in step.events:

@@ -20,16 +20,16 @@ from mmaplab.pte import pte_pfn
 from mmaplab.sim import events as ev
 from mmaplab.views.columns import LEAST, WHOLE, Column, elide
 from mmaplab.views.scene import Area, Scene, Space
-from mmaplab.views.steps import Step
+from mmaplab.views.steps import Step, strays
 from mmaplab.views.theme import MARGIN, WIDTH, text_width
 from mmaplab.views.words import plural
 
 LEFT = 142
 """Where the columns begin; the lanes' names stand to the left of it."""
+STRAY = 96
+"""The room at the right edge for a page outside all areas, where an access goes to one."""
 BETWEEN = 22
 """The space between two groups."""
-BESIDE = 9
-"""So far to the right stand the labels of lower rows of pages: the lines of the rows above pass on their left."""
 MOST_PROCESSES = 3
 MOST_GROUPS = 4
 """What is drawn at most; what is left out is said in a note."""
@@ -83,6 +83,8 @@ class Layout:
     slots: dict[tuple[str, int], list[int]]
     disk: bool
     buffer: bool
+    strays: frozenset[tuple[int, int]] = frozenset()
+    """(mm, address) of accesses that go where no area is."""
     note: str = ""
     """What is left out, in words; empty where nothing is."""
 
@@ -100,9 +102,10 @@ class Layout:
         group = self.group_of(area) if area else None
         return (group, page_index(area, addr)) if area and group else None
 
-    def levels(self, pid: int) -> int:
-        """Return how many rows of areas a process needs: two areas of the same file pages stand one above the other."""
-        return max([1, *(len(group.deltas.get(pid, [])) for group in self.groups)])
+    def rows(self) -> list[tuple[int, int]]:
+        """Return (pid, level) of each row of areas: two areas of the same file pages stand one above the other."""
+        most = {pid: max([1, *(len(group.deltas.get(pid, [])) for group in self.groups)]) for pid, _ in self.processes}
+        return [(pid, level) for pid, levels in most.items() for level in range(levels)]
 
 
 def page_index(area: Area, addr: int) -> int:
@@ -128,7 +131,9 @@ def layout(steps: Sequence[Step]) -> Layout:
         for pid, mm in processes:
             seen = (a for s in scenes if mm in s.spaces for a in s.spaces[mm].sorted_areas() if _shows(group, a))
             group.deltas[pid] = list(dict.fromkeys(delta_of(area) for area in seen))
-    _columns(groups, steps)
+    outside = frozenset(item for step in steps for item in strays(step).items())
+    bounds = {g.key: _bounds(g, scenes[-1], [mm for _, mm in processes]) for g in groups}
+    _columns(groups, steps, bounds, WIDTH - MARGIN - (STRAY if outside else 0))
     files = [scenes[-1].files.get(g.ino) or steps[0].before.files.get(g.ino) for g in groups if g.ino]
     hops = {e.why for step in steps for e in step.events if isinstance(e, ev.Copy)}
     inside = any(isinstance(e, ev.Syscall) for step in steps for e in (*step.before.running, *step.events))
@@ -138,6 +143,7 @@ def layout(steps: Sequence[Step]) -> Layout:
         _slots(scenes, groups, processes),
         disk=any(file is not None and file.fs != "tmpfs" for file in files),
         buffer=inside and bool(hops & {"copy_to_user", "copy_from_user"}),
+        strays=outside,
         note=_note(len(acting) - len(processes), len(found) - len(groups)),
     )
 
@@ -254,20 +260,20 @@ def _touched_files(steps: Sequence[Step]) -> list[int]:
 # ---------------------------------------------------------------- columns
 
 
-def _columns(groups: list[Group], steps: Sequence[Step]) -> None:
-    """Choose the columns so that all groups fit beside each other; the longest group gives way first."""
+def _columns(groups: list[Group], steps: Sequence[Step], bounds: dict[str, set[int]], end: float) -> None:
+    """Choose the columns so that all groups fit beside each other up to `end`; the longest group gives way first."""
     runs = {group.key: _runs(group, steps) for group in groups}
     near = {group.key: _near(group, steps) for group in groups}
-    share = (WIDTH - MARGIN - LEFT - BETWEEN * (len(groups) - 1)) / max(1, len(groups))
+    share = (end - LEFT - BETWEEN * (len(groups) - 1)) / max(1, len(groups))
     keep = {group.key: WHOLE for group in groups}
     while True:
         x = float(LEFT)
         for group in groups:
-            group.columns = elide(runs[group.key], keep[group.key], near[group.key])
+            group.columns = elide(runs[group.key], keep[group.key], near[group.key], bounds[group.key])
             group.x, group.room = x, max(group.width(), min(label_width(group), share))
             x += group.room + BETWEEN
         widest = max(groups, key=lambda g: (keep[g.key] > LEAST, g.width()), default=None)
-        if widest is None or x - BETWEEN <= WIDTH - MARGIN + 1 or keep[widest.key] <= LEAST:
+        if widest is None or x - BETWEEN <= end + 1 or keep[widest.key] <= LEAST:
             return
         keep[widest.key] -= 1
 
@@ -279,11 +285,16 @@ def _near(group: Group, steps: Sequence[Step]) -> set[int]:
     return {index for event, step in named for index in _pages_named(group, event, step)}
 
 
+def _bounds(group: Group, scene: Scene, mms: Sequence[int]) -> set[int]:
+    """Return the first and the last page of each area that the group shows in the end."""
+    areas = [a for mm in mms if mm in scene.spaces for a in scene.spaces[mm].areas.values() if _shows(group, a)]
+    return {page for a in areas for page in (page_index(a, a.start), page_index(a, a.start) + a.npages - 1)}
+
+
 def label_width(group: Group) -> float:
     """Return the width that a group's label needs above its columns."""
-    beside = BESIDE if sum(map(len, group.deltas.values())) > 1 else 0
     words = text_width(f"{group.name}, private", 13, bold=True), text_width("rw-p 7fffffffffff", 12, mono=True)
-    return max(words) + beside
+    return max(words)
 
 
 def _runs(group: Group, steps: Sequence[Step]) -> list[tuple[int, int]]:

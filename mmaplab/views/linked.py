@@ -25,8 +25,6 @@ from mmaplab.views.steps import Step, context_of, steps
 from mmaplab.views.svg import Svg, circle, text
 from mmaplab.views.theme import MARGIN, WIDTH, wrap
 
-HOPS = {"dma_in": "device", "dma_out": "device", "copy_to_user": "CPU", "copy_from_user": "CPU", "cow": "CPU"}
-
 
 def linked(source: object, last: int = 1, step: int | None = None) -> Svg:
     """Return the linked view of the last `last` outermost spans of a kernel or a trace.
@@ -171,7 +169,7 @@ def text_form(step: Step, plan: Layout, number: int = 0, total: int = 0) -> str:
     for why, n in sorted(ledger.copy_counts(step.records).items()):
         size = ledger.copies(step.records)[why]
         arrows = words.plural(n, "thick arrow")
-        lines.append(f"{arrows}: {size:,} bytes, {ledger.HOP_WORDS[why]}, by the {HOPS[why]}")
+        lines.append(f"{arrows}: {size:,} bytes, {ledger.HOP_WORDS[why]}, by the {stores.HOPS[why]}")
     lines += [plan.note] if plan.note else []
     return "\n".join([*lines, f"so far in this {span_name(step)}: {totals(step)}"])
 
@@ -187,7 +185,7 @@ def _group_text(step: Step, plan: Layout, group: Group) -> list[str]:
             table += [(f"P{pid} pages", pages), (f"P{pid} entries", entries)]
     file = step.scene.files.get(group.ino)
     if file:
-        cached = ["?" if c.mixed else _cache_letter(step.scene, group.ino, c.first) for c in group.columns]
+        cached = ["mix" if c.mixed else _cache_letter(step.scene, group.ino, c.first) for c in group.columns]
         table.append(("page cache", cached))
         if file.fs != "tmpfs":
             table.append(("disk", ["D" if c.first in file.blocks else "." for c in group.columns]))
@@ -205,8 +203,8 @@ def _mapping_text(scene: Scene, group: Group, mm: int, delta: int) -> tuple[list
         pte = space.ptes.get(addr, 0) if space and area else 0
         kind = lanes.page_kind(scene, area, pte)
         letters = {"file": "F", "anon": "A", "zero": "0", "absent": "-", "none": "."}
-        pages.append("?" if column.mixed else letters[kind])
-        entries.append("?" if column.mixed else pte_text(pte) if pte_present(pte) else ".")
+        pages.append("mix" if column.mixed else letters[kind])
+        entries.append("mix" if column.mixed else pte_text(pte) if pte_present(pte) else ".")
     return pages, entries
 
 

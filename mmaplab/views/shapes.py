@@ -4,6 +4,7 @@
     frame          square with a tab         _/12\\   its number in the tab
     disk block     cylinder                    (D)
     entry          pill                       (rw)   double edge: the processor holds a copy of it
+    entry's tag    label on a pill            [12]   its frame's number, where no line can lead to the frame
     fault          zigzag                            and the word
     now            halo behind
     copy           thick arrow with a byte count
@@ -65,10 +66,18 @@ def page(x: float, y: float, kind: str, size: float = PAGE, dirty: bool = False)
 
 def frame(x: float, y: float, kind: str, pfn: int, size: float = PAGE, dirty: bool = False) -> str:
     """Return a page frame: a page with its number in a tab above; `y` is the top of the tab."""
-    label = str(pfn)
-    width = min(size, max(18.0, text_width(label, 12, mono=True) + 6))
-    tab = rect(x, y, width, TAB + 3, "void ol", 3)
-    return tab + text(x + width / 2, y + 11.5, label, "mid m") + page(x, y + TAB, kind, size, dirty)
+    return number(x, y, pfn, size) + page(x, y + TAB, kind, size, dirty)
+
+
+def number(x: float, y: float, pfn: int, size: float = PAGE, below: float = 3) -> str:
+    """Return the tab with a frame's number, at most `size` wide, and `below` higher than a tab."""
+    width = tab_width(pfn, size)
+    return rect(x, y, width, TAB + below, "void ol", 3) + text(x + width / 2, y + 11.5, str(pfn), "mid m")
+
+
+def tab_width(pfn: int, size: float = PAGE) -> float:
+    """Return the width of the tab with a frame's number."""
+    return min(size, max(18.0, text_width(str(pfn), 12, mono=True) + 6))
 
 
 def cylinder(x: float, y: float, size: float = PAGE, letter: str = "D") -> str:
@@ -129,7 +138,7 @@ def gap(x: float, y: float, width: float, npages: int, kind: str, size: float = 
     right = "".join(f"l{3 if i % 2 == 0 else -3},{step}" for i in range(4))
     left = "".join(f"l{3 if i % 2 == 0 else -3},-{step}" for i in range(4))
     d = f"M{num(x + 3)},{num(y)}H{num(x + width - 3)}{right}H{num(x + 3)}{left}Z"
-    letter = {"file": "F", "anon": "A", "zero": "0", "block": "D", "mixed": "?"}.get(kind, "")
+    letter = {"file": "F", "anon": "A", "zero": "0", "block": "D", "mixed": "mixed"}.get(kind, "")
     middle, y = x + width / 2, y + size / 2
     if not letter:
         return path(d, cls) + text(middle, y + 4.5, f"×{npages}", f"mid b {ink}")
@@ -147,5 +156,10 @@ def speech(x: float, y: float, label: str) -> str:
 
 def label(x: float, y: float, words: str) -> str:
     """Return a short text on a small ground of its own, centred on (x, y): the count of an arrow."""
-    width = text_width(words, 12, bold=True) + 8
+    width = label_width(words)
     return rect(x - width / 2, y - 9, width, 18, "void ol", 9) + text(x, y + 4.5, words, "mid b")
+
+
+def label_width(words: str) -> float:
+    """Return the width of such a label."""
+    return text_width(words, 12, bold=True) + 12

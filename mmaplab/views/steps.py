@@ -279,3 +279,18 @@ def context_of(before: Scene, scene: Scene) -> str:
             case ev.KernelWork():
                 parts.append(f"kernel: {event.what.replace('_', ' ')}")
     return " › ".join(parts)
+
+
+def strays(step: Step) -> dict[int, int]:
+    """Return, per mm, the address outside all areas that the step is about: under access, or answered by a signal."""
+    found = {}
+    ended = {e.addr for e in step.events if isinstance(e, ev.Signal)}
+    for event in (*step.scene.running, *step.events):
+        if not isinstance(event, (ev.Access, ev.PageFault)):
+            continue
+        if event in step.scene.running or event.addr in ended:
+            mm = event.mm if isinstance(event, ev.PageFault) else step.scene.processes.get(event.pid, -1)
+            space = step.scene.spaces.get(mm)
+            if space and not space.area_at(event.addr):
+                found[mm] = event.addr
+    return found

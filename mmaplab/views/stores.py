@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mmaplab.pte import pte_pfn
 from mmaplab.sim import events as ev
 from mmaplab.views import shapes
-from mmaplab.views.board import FRAME, Board, fill, slot
+from mmaplab.views.board import FRAME, Board, Rect, fill, slot
 from mmaplab.views.columns import Column
-from mmaplab.views.layout import Group
+from mmaplab.views.layout import LEFT, Group
 from mmaplab.views.shapes import PAGE, TAB
 from mmaplab.views.svg import rect, text
-from mmaplab.views.theme import MARGIN, cut
+from mmaplab.views.theme import MARGIN, WIDTH, cut
+
+HOPS = {"dma_in": "device", "dma_out": "device", "copy_to_user": "CPU", "copy_from_user": "CPU", "cow": "CPU"}
+"""Why bytes are copied, and who copies them."""
+BACK = {"dma_in": "dma_out", "dma_out": "dma_in", "copy_to_user": "copy_from_user", "copy_from_user": "copy_to_user"}
+"""The copies that go the other way."""
+BELOW_NAME = {
+    "dma_in": ("disk", 54),
+    "dma_out": ("disk", 86),
+    "cow": ("own", 54),
+    "copy_to_user": ("buffer", 50),
+    "copy_from_user": ("cache", 70),
+}
+"""Where the bytes are written if there is no room at the arrows: lane, and how far below its top."""
 
 
 def frames(board: Board) -> None:
@@ -24,6 +39,7 @@ def frames(board: Board) -> None:
                 name = f"{group.key}:{column.first}:{pfn}"
                 data = {"data_col": f"{group.key}:{column.first}"}
                 board.put("object", f"an:{name}", shapes.frame(x, y, "anon", pfn), **data)
+                board.busy.append(Rect(x, y, x + PAGE, y + FRAME))
                 if pfn in board.focus.frames:
                     board.put("halo", f"ha:{name}", shapes.halo(x, y, PAGE, FRAME))
 
@@ -90,7 +106,8 @@ def disk(board: Board) -> None:
 
 
 def copies(board: Board) -> None:
-    """Draw one thick arrow for each copy; where a gap stands for several, their number beside it."""
+    """Draw one thick arrow for each copy, where a gap stands for several with their number; bytes and who beside it."""
+    arrows: dict[str, list[Arrow]] = {}
     for group, column, x, events in _by_column(board):
         first, width = events[0], column.width - 4
         y1, y2 = _ends(board, group, column, first)
@@ -99,38 +116,65 @@ def copies(board: Board) -> None:
         cx = x + width / 2 + _beside(board, group, column, first)
         name = f"{first.why}:{group.key}:{column.first}"
         mid = (y1 + y2) / 2 + (6 if y2 < y1 else -6)
-        many = [shapes.label(cx, mid, f"×{len(events)}")] if len(events) > 1 else []
+        times = f"×{len(events)}"
+        many = [shapes.label(cx, mid, times)] if len(events) > 1 else []
+        half = max(9, shapes.label_width(times) / 2) if many else 9
+        board.busy.append(Rect(cx - half, min(y1, y2), cx + half, max(y1, y2)))
+        arrows.setdefault(first.why, []).append(Arrow(cx + half, (y1 + y2) / 2, [event.nbytes for event in events]))
         if first.why in ("copy_to_user", "copy_from_user"):
             box = rect(x, board.y["buffer"], width, 22, "void ol")
             board.put("object", f"bu:{group.key}:{column.first}", box)
         board.put("arrow", f"cp:{name}", shapes.arrow(cx, y1, cx, y2), *many, data_copies=str(len(events)))
-    _bytes(board)
+    for why, ends in arrows.items():
+        _bytes(board, why, ends, both_ways=BACK.get(why) in arrows)
 
 
 def _beside(board: Board, group: Group, column: Column, event: ev.Copy) -> float:
     """Return how far an arrow stands off the middle, where another one comes the other way."""
-    back = {
-        "dma_in": "dma_out",
-        "dma_out": "dma_in",
-        "copy_to_user": "copy_from_user",
-        "copy_from_user": "copy_to_user",
-    }
     ways = {e.why for e, (ino, i) in board.focus.copies if ino == group.ino and i in column}
-    if back.get(event.why) not in ways:
+    if BACK.get(event.why) not in ways:
         return 0
     return -9 if event.why in ("dma_in", "copy_to_user") else 9
 
 
-def _bytes(board: Board) -> None:
-    """Write how many bytes moved, and who moved them, below the name of the lane that they came from."""
-    lanes = {"dma_in": "disk", "dma_out": "disk", "cow": "own", "copy_to_user": "buffer", "copy_from_user": "buffer"}
-    for why, lane in lanes.items():
-        sizes = [event.nbytes for event, _ in board.focus.copies if event.why == why]
-        if sizes and lane in board.y and f"by:{lane}" not in board.parts["word"]:
-            same = len(set(sizes)) == 1
-            moved = f"{sum(sizes):,} B" if len(sizes) == 1 or not same else f"{len(sizes)} × {sizes[0]:,} B"
-            y = board.tops[lane]
-            board.put("word", f"by:{lane}", text(MARGIN, y + 54, moved, "b"))
+@dataclass(frozen=True)
+class Arrow:
+    """Where a label may stand beside an arrow (its right edge and its middle), and the bytes of its copies."""
+
+    right: float
+    middle: float
+    sizes: list[int]
+
+
+def _bytes(board: Board, why: str, arrows: list[Arrow], both_ways: bool) -> None:
+    """Write at the arrows of one direction how many bytes moved, and who moved them."""
+    sizes = [size for arrow in arrows for size in arrow.sizes]
+    same = len(sizes) > 1 and len(set(sizes)) == 1
+    moved = f"{f'{len(sizes)} × {sizes[0]:,}' if same else f'{sum(sizes):,}'} B"
+    moved = f"{'↑' if why in ('dma_in', 'copy_to_user') else '↓'} {moved}" if both_ways else moved
+    words = f"{moved} · {HOPS[why]}"
+    wide, right, middle = shapes.label_width(words), arrows[-1].right, arrows[-1].middle
+    places = [(arrow.right + 6, arrow.middle) for arrow in reversed(arrows)]
+    places.append((arrows[0].right - 24 - wide, arrows[0].middle))
+    places += [(right + way * 12 * i, middle) for way in (1, -1) for i in range(1, 50)]
+    place = next((place for place in places if _is_free(board, *place, wide)), None)
+    if place is None:
+        lane, down = BELOW_NAME[why]
+        rows = (moved, f"by the {HOPS[why]}")
+        said = [text(MARGIN, board.tops[lane] + down + 16 * i, row, "b") for i, row in enumerate(rows)]
+        board.put("word", f"by:{why}", *said)
+        return
+    x, y = place
+    board.busy.append(Rect(x, y - 9, x + wide, y + 9))
+    board.put("word", f"by:{why}", shapes.label(x + wide / 2, y, words))
+
+
+def _is_free(board: Board, x: float, y: float, wide: float) -> bool:
+    """Is there room for a label of that width, centred on `y`, and nothing below it?"""
+    if x < LEFT - 12 or x + wide > WIDTH - MARGIN:
+        return False
+    ground = Rect(x - 3, y - 10, x + wide + 3, y + 10)
+    return not any(ground.overlaps(other) for other in board.busy)
 
 
 def _by_column(board: Board) -> list[tuple[Group, Column, float, list[ev.Copy]]]:

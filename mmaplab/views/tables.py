@@ -1,10 +1,11 @@
 """The walk through the page tables: one address, its bit fields, and the slot that each of them chooses.
 
     address 0x7ffff7fbf000
-      bits 47-39   pgd[255]       there
-      bits 38-30   pud[511]       there
-      bits 29-21   pmd[447]       empty: the walk ends here
-      bits 20-12   pte[447]       no table
+      bits 47-39   011111111    pgd[255]       there
+      bits 38-30   111111111    pud[511]       there
+      bits 29-21   110111111    pmd[447]       empty: the walk ends here
+      bits 20-12   110111111    pte[447]       no table
+      bits 11-0    000000000000 byte 0
 
 Where the walk reaches an entry, the entry's bits stand below: frame, rights, used, dirty.
 """
@@ -31,15 +32,15 @@ from mmaplab.views.theme import MARGIN
 
 LEVELS = (("pgd", "47-39"), ("pud", "38-30"), ("pmd", "29-21"), ("pte", "20-12"))
 BITS = (
-    ("NX", PAGE_NX, "no code"),
-    ("D", PAGE_DIRTY, "dirty"),
-    ("A", PAGE_ACCESSED, "used"),
-    ("US", PAGE_USER, "user"),
-    ("RW", PAGE_RW, "write"),
-    ("P", PAGE_PRESENT, "present"),
+    ("NX", PAGE_NX, "no code", "code"),
+    ("D", PAGE_DIRTY, "dirty", "clean"),
+    ("A", PAGE_ACCESSED, "used", "unused"),
+    ("US", PAGE_USER, "user", "kernel"),
+    ("RW", PAGE_RW, "write", "read-only"),
+    ("P", PAGE_PRESENT, "present", "absent"),
 )
-"""The entry's bits that a learner meets, from the highest down, and what a set bit says."""
-BOX, STEP, TOP = 114, 141, 132
+"""The entry's bits that a learner meets, from the highest down, and what a set and a clear bit says."""
+BOX, STEP, TOP = 114, 141, 150
 
 
 def tables(source: object, addr: int, pid: int | None = None) -> Svg:
@@ -63,8 +64,9 @@ def tables(source: object, addr: int, pid: int | None = None) -> Svg:
     parts += _frame(scene, pte, fields[4]) if found else _end(depth)
     parts += _bits(pte) if found else []
     rows = [_row(i, fields[i], depth, found) for i in range(4)]
+    rows.append(f"  bits 11-0    {fields[4]:012b} byte {fields[4]}")
     form = "\n".join([f"address {addr:#x}", *rows, f"  {said}"])
-    height = 330 if found else 272
+    height = TOP + (198 if found else 140)
     return Svg(height, "Walk through the page tables", f"Address {addr:#x}: {said}.", form, tuple(parts))
 
 
@@ -81,7 +83,7 @@ def tables_on_path(space: Space, addr: int) -> int:
 def _row(i: int, index: int, depth: int, found: bool) -> str:
     name, bits = LEVELS[i]
     state = "no table" if i >= depth else "there" if i < depth - 1 or found else "empty: the walk ends here"
-    return f"  bits {bits}   {f'{name}[{index}]':14} {state}"
+    return f"  bits {bits}   {index:09b}    {f'{name}[{index}]':14} {state}"
 
 
 def _x(i: int) -> float:
@@ -89,15 +91,17 @@ def _x(i: int) -> float:
 
 
 def _fields(fields: tuple[int, int, int, int, int], depth: int) -> list[str]:
-    """Return the address as its five fields, each above the table in which it chooses a slot."""
+    """Return the address as its five fields, in bits and as numbers, each above the table in which it chooses."""
     parts = []
     for i, (name, bits) in enumerate([*LEVELS, ("byte", "11-0")]):
         used = i < depth
-        parts.append(rect(_x(i), 46, BOX, 30, "entry o" if used else "void ol", 4))
-        parts.append(text(_x(i) + BOX / 2, 66, str(fields[i]), "m h mid on" if used else "m h mid"))
-        parts.append(text(_x(i) + BOX / 2, 94, f"{name} · bits {bits}", "s mid"))
+        middle, ink, width = _x(i) + BOX / 2, " on" if used else "", 12 if i == 4 else 9
+        parts.append(rect(_x(i), 46, BOX, 48, "entry o" if used else "void ol", 4))
+        parts.append(text(middle, 66, f"{fields[i]:0{width}b}", f"m mid{ink}"))
+        parts.append(text(middle, 85, f"= {fields[i]}", f"m h mid{ink}"))
+        parts.append(text(middle, 112, f"{name} · bits {bits}", "s mid"))
         if i < depth:
-            parts.append(line(_x(i) + BOX / 2, 100, _x(i) + BOX / 2, TOP - 3, "rule"))
+            parts.append(line(_x(i) + BOX / 2, 118, _x(i) + BOX / 2, TOP - 3, "rule"))
     return parts
 
 
@@ -149,9 +153,9 @@ def _bits(pte: int) -> list[str]:
     y = TOP + 130
     parts = [text(MARGIN, y + 20, "the entry", "h"), rect(_x(1), y, BOX, 30, "entry o", 4)]
     parts.append(text(_x(1) + BOX / 2, y + 20, f"frame {pte_pfn(pte)}", "m mid on"))
-    for i, (name, bit, says) in enumerate(BITS):
+    for i, (name, bit, says, else_says) in enumerate(BITS):
         x, is_set = _x(2) + i * 67, bool(pte & bit)
         parts.append(rect(x, y, 60, 30, "entry o" if is_set else "void ol", 4))
         parts.append(text(x + 30, y + 20, f"{name} {int(is_set)}", "m mid on" if is_set else "m mid"))
-        parts.append(text(x + 30, y + 48, says if is_set else "–", "s mid"))
+        parts.append(text(x + 30, y + 48, says if is_set else else_says, "s mid"))
     return parts

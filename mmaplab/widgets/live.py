@@ -80,7 +80,7 @@ class LiveWalk(LiveRun):
         return raster_svg([(page, bool(major)) for page, major in came], int(cast("int", values["pages"])))
 
 
-def live_walk(pages: int = 4096, order: str = "sequential", pace: float = 0.0) -> LiveWalk:
+def live_walk(pages: int = 4096, order: str = "sequential", pace: float = 0.03) -> LiveWalk:
     """Return a widget that walks a cold file of `pages` pages and draws its faults as they arrive.
 
     `pace`: seconds between looks. Raises ValueError for an order that is neither 'sequential' nor 'random'.

@@ -16,12 +16,12 @@ import ipywidgets
 
 from mmaplab.constants import PAGE_SIZE
 from mmaplab.interface import FatalSignal, MapsEntry, Process
-from mmaplab.pte import pte_pfn, pte_present, pte_text
 from mmaplab.sim import Kernel
 from mmaplab.sim import process as sim
-from mmaplab.views import theme
+from mmaplab.views.scene import final
 from mmaplab.views.space import space
 from mmaplab.widgets import twin
+from mmaplab.widgets.pagebuttons import Looks
 
 Setup = Callable[[], tuple[Kernel, sim.Process]]
 Goal = Callable[[Kernel, sim.Process], bool]
@@ -43,6 +43,7 @@ class Play(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         self.extra = [ipywidgets.Button(description=code, layout={"width": "auto"}) for code, _ in actions]
         for button, action in zip(self.extra, actions, strict=True):
             button.on_click(lambda _button, action=action: self.act(*action))
+        self.looks = Looks()
         self.stage, self.history, self.said = ipywidgets.VBox(), ipywidgets.HTML(), ipywidgets.HTML()
         controls = ipywidgets.HBox([self.kind, *self.extra, self.again], layout={"flex_flow": "row wrap"})
         super().__init__([self.heading, controls, self.stage, self.said, self.history])
@@ -64,17 +65,17 @@ class Play(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         self.made: list[str] = []
         self.done = False
         self.pages = {entry: self._buttons(entry) for entry in self.process.maps()}
-        rows = []
+        rows: list[ipywidgets.Widget] = []
         for name, (entry, buttons) in zip("abcdef", self.pages.items(), strict=False):
             title = f"<code>{name} = {entry.start:#x}</code> {html.escape(entry.perms)} {html.escape(entry.path)}"
-            rows += [ipywidgets.HTML(title), ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})]
+            rows = [ipywidgets.HTML(title), ipywidgets.HBox(buttons, layout=self.looks.row), *rows]  # upward
         self.stage.children = rows
         self._show("Click a page.")
 
     def _buttons(self, entry: MapsEntry) -> list[ipywidgets.Button]:
         """Return a button for each page of an area."""
         count = min((entry.end - entry.start) // PAGE_SIZE, MOST_PAGES)
-        buttons = [ipywidgets.Button(layout={"width": "58px", "margin": "1px"}) for _ in range(count)]
+        buttons = [self.looks.button() for _ in range(count)]
         for page, button in enumerate(buttons):
             button.on_click(lambda _button, page=page: self.touch(entry, page))
         return buttons
@@ -109,13 +110,10 @@ class Play(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
 
     def _show(self, words: str) -> None:
         """Paint every page as its entry says, and the calls as code."""
+        scene = final(self.kernel)
         for entry, buttons in self.pages.items():
             for page, button in enumerate(buttons):
-                pte = self.process.mm.pgd.get_pte(entry.start + page * PAGE_SIZE)
-                button.description = f"{page} {pte_text(pte)}" if pte_present(pte) else f"{page}"
-                button.tooltip = f"page {page}: " + (f"frame {pte_pfn(pte)}" if pte_present(pte) else "no entry")
-                button.style.button_color = theme.FILE if pte_present(pte) else None
-                button.style.text_color = theme.INK if pte_present(pte) else None
+                self.looks.paint(button, page, self.process.mm.pgd.get_pte(entry.start + page * PAGE_SIZE), scene)
         faults = self.process.faults()
         counted = f"{faults.minor} minor and {faults.major} major faults so far."
         self.said.value = f"<div role='status'>{words} {counted}</div>"

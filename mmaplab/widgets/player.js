@@ -17,7 +17,7 @@ const CHROME = `
 .mmaplab .count{color:var(--soft);font-size:13px;min-width:6.5em;text-align:right}
 .mmaplab .sum{font-size:13px;margin-top:4px}
 .mmaplab .stale{background:#F0E442;color:#222;padding:3px 8px;border-radius:4px;font-size:13px;margin-bottom:6px}
-.mmaplab svg{width:100%;height:auto;display:block}
+.mmaplab svg{width:100%;height:auto;display:block;max-height:max(calc(100vh - 260px),var(--least))}
 .mmaplab svg .zigzag,.mmaplab svg .shaft,.mmaplab svg .head,.mmaplab svg .now,.mmaplab svg text{pointer-events:none}
 .mmaplab svg [data-area]>text{pointer-events:auto}
 .mmaplab svg.mmaplab-film .lit.lit>:is(.o,.ol,.none,.absent,.bracket){stroke:#CC79A7;stroke-width:3.5;stroke-dasharray:none}
@@ -54,6 +54,8 @@ class Screen {
     this.svg.setAttribute("class", "mmaplab-film");
     this.svg.setAttribute("viewBox", `0 0 ${film.width} ${film.height}`);
     this.svg.setAttribute("role", "img");
+    // As high as leaves room for the sentence and the bar above it, and never so low that its words cannot be read.
+    this.svg.style.setProperty("--least", `${0.8 * film.height}px`);
     this.layers = film.layers.map(() => this.svg.appendChild(document.createElementNS(SVG, "g")));
     this.nodes = film.objects.map(([layer]) => this.layers[layer].appendChild(document.createElementNS(SVG, "g")));
     this.shown = new Int32Array(film.objects.length).fill(-1);
@@ -134,6 +136,7 @@ function shell(el) {
   return [root, () => { watch.disconnect(); media.removeEventListener("change", paint); }];
 }
 
+const NAMES = { fault: "fault", copy: "copy", syscall: "system call" };
 const KEYS = "← → step · Home End · space play · ↑ ↓ point · next f fault, c copy, s system call; with Shift the one before · p present";
 
 function renderPlayer({ model, el }) {
@@ -169,8 +172,7 @@ function renderPlayer({ model, el }) {
   bar.append(range);
   const count = make("span", { class: "count" });
   bar.append(count);
-  for (const [kind, label] of [["fault", "next fault"], ["copy", "next copy"], ["syscall", "next system call"]])
-    jumps[kind] = button(bar, label, label, () => jump(kind));
+  for (const kind in NAMES) jumps[kind] = button(bar, `next ${NAMES[kind]}`, `next ${NAMES[kind]}`, () => jump(kind));
   const presents = button(bar, "present", "presenter mode: large type over the whole screen", () => present(!presenting()), false);
 
   // Presenter mode fills the screen where the browser permits it, else the window; Esc leaves either.
@@ -186,7 +188,11 @@ function renderPlayer({ model, el }) {
   const left = () => { if (!document.fullscreenElement && presenting()) present(false); };
   document.addEventListener("fullscreenchange", left);
 
-  function jump(kind, find = next) { const k = find(kind); if (k >= 0) go(k); }
+  function jump(kind, find = next) {
+    const k = find(kind);
+    if (k >= 0) return go(k);
+    live.textContent = told.textContent = find === next ? `No further ${NAMES[kind]}.` : `No ${NAMES[kind]} before this step.`;
+  }
   function stop() { clearInterval(timer); timer = null; playing.setAttribute("aria-pressed", "false"); playing.textContent = "▶ play"; playing.title = "play"; playing.setAttribute("aria-label", "play"); }
   function toggle() {
     if (timer) return stop();

@@ -65,7 +65,8 @@ class Predict(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         try:
             self.guess(int(change["new"].replace(",", "").strip()))
         except ValueError:
-            self.said.value = f"{html.escape(change['new'])!s} is no whole number: type digits, for example 16."
+            words = f"{html.escape(change['new'])} is no whole number: type digits, for example 16."
+            self.said.value = f"<div role='status'>{words}</div>"
 
     def guess(self, choice: Choice) -> None:
         """Keep a guess; a later one replaces it."""

@@ -1,4 +1,4 @@
-"""How far a learner has come: chapter by chapter, what was predicted, answered and solved. Kept on their disk only.
+"""How far a learner has come: chapter by chapter, what was predicted, written, answered and solved. On their disk only.
 
     progress()          a table, with buttons that export the notes and begin anew
     progress_table()    the table alone: for readers without a running kernel
@@ -26,10 +26,11 @@ EXERCISES = Path(notes.__file__).parent / "grading" / "public"
 
 @dataclass(frozen=True)
 class Row:
-    """One chapter: predictions made, questions answered rightly of how many, exercises whose public checks pass."""
+    """One chapter: predictions made, texts written, questions right of how many, exercises whose public checks pass."""
 
     chapter: Chapter
     predicted: int
+    written: int
     right: int
     questions: int
     solved: int
@@ -48,10 +49,9 @@ class Progress:
         self.rows = rows
 
     def __repr__(self) -> str:
-        lines = [f"{'chapter':26} predicted   questions   exercises"]
+        lines = [f"{'chapter':24}{'predicted':>11}{'own words':>11}{'questions':>11}{'exercises':>11}"]
         for row in self.rows:
-            counts = (str(row.predicted), _of(row.right, row.questions), _of(row.solved, row.exercises))
-            lines.append(f"{row.chapter.number} {row.chapter.title:23} {counts[0]:>9} {counts[1]:>11} {counts[2]:>11}")
+            lines.append(f"{title_of(row):24}" + "".join(f"{count:>11}" for count in counts_of(row)))
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -66,15 +66,29 @@ class Progress:
         return f"<table><caption style='text-align:left'>{caption}</caption><tr>{head}</tr>{body}</table>"
 
 
-HEADINGS = ("chapter", "predictions made", "questions right", "exercises passed", "minutes")
+HEADINGS = ("chapter", "predictions made", "own words written", "questions right", "exercises passed", "minutes")
 
 
 def cells_of(row: Row) -> tuple[str, ...]:
     """Return one row of the table, as words."""
     c = row.chapter
     minutes = f"{c.reading} and {c.exercises}" if c.exercises else f"{c.reading}"
-    title = f"{c.number} {c.title}"
-    return (title, str(row.predicted), _of(row.right, row.questions), _of(row.solved, row.exercises), minutes)
+    return (title_of(row), *counts_of(row), minutes)
+
+
+def title_of(row: Row) -> str:
+    """Return the number and the title of a row's chapter."""
+    return f"{row.chapter.number} {row.chapter.title}"
+
+
+def counts_of(row: Row) -> tuple[str, ...]:
+    """Return what was done, each beside how much there is to do."""
+    return (
+        _of(row.predicted, row.chapter.predictions),
+        _of(row.written, row.chapter.words),
+        _of(row.right, row.questions),
+        _of(row.solved, row.exercises),
+    )
 
 
 def _of(done: int, all_of: int) -> str:
@@ -88,14 +102,19 @@ def progress_table() -> Progress:
 
 
 def _row(chapter: Chapter, kept: notes.Notes) -> Row:
-    """Return one chapter's row; notes of a form that nobody here wrote count for nothing."""
+    """Return one chapter's row; notes of a form that nobody here wrote count for nothing.
+
+    A prediction that an older edition of the chapter asked for is not counted beyond those that it asks for now.
+    """
     number = chapter.number
+    predicted = sum(key.startswith(f"{number}-") for key in kept["predictions"])
+    written = sum(key.startswith(f"{number}-") and bool(note.get("text")) for key, note in kept["words"].items())
     asked = {key for key in questions() if key.startswith(f"{number}-")}
     asked |= {f"{number}-q5"} if asked else set()
     right = sum(kept["answers"].get(key, {}).get("right") is True for key in asked)
     solved = [note for note in kept["exercises"].values() if note.get("chapter") == number]
     passed = sum(note.get("passed") == note.get("of") for note in solved)
-    return Row(chapter, sum(key.startswith(f"{number}-") for key in kept["predictions"]), right, len(asked), passed)
+    return Row(chapter, min(predicted, chapter.predictions), min(written, chapter.words), right, len(asked), passed)
 
 
 class ProgressPage(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
@@ -135,7 +154,7 @@ class ProgressPage(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         """Begin anew at the second press; the old notes stay beside the new ones."""
         if not self.begin.description.startswith("Really"):
             self.begin.description = "Really begin anew"
-            self.said.value = "Press once more: all predictions, answers and solved exercises are put aside."
+            self.said.value = "Press once more: all predictions, texts, answers and solved exercises are put aside."
             return
         done = notes.reset()
         self.look()

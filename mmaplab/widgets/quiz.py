@@ -55,10 +55,9 @@ class Quiz(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         wrong = self.answers[answer]
         self.tries += 1
         notes.write("answers", self.key, {"right": wrong is None, "tries": self.tries, "answer": answer})
-        if wrong is None:
-            self.feedback.value = f"✓ right: <b>{html.escape(answer)}</b>"
-        else:
-            self.feedback.value = f"✗ <b>{html.escape(answer)}</b>: {html.escape(wrong)}"
+        said = f"<b>{html.escape(answer)}</b>"
+        words = f"✓ right: {said}" if wrong is None else f"✗ {said}: {html.escape(wrong)}"
+        self.feedback.value = f"<div role='status'>{words}</div>"
         return wrong is None
 
 

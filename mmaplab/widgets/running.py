@@ -16,6 +16,7 @@ import ipywidgets
 from mmaplab.lab import NotAvailable, Value, lab, recorded
 from mmaplab.views.svg import Svg
 from mmaplab.widgets import twin
+from mmaplab.widgets.themed import themed
 
 PER_SECOND = 5
 """Pictures drawn in a second at most."""
@@ -73,7 +74,7 @@ class LiveRun(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         """Draw if it is time to, wait for `pace` seconds; returns whether to go on."""
         if time.monotonic() - self.drawn > 1 / PER_SECOND:
             self.drawn = time.monotonic()
-            self.picture.value = self.draw()._repr_html_()
+            self.picture.value = themed(self.draw())
         return not self.halt.wait(self.pace)
 
     def _all(self) -> None:
@@ -82,8 +83,9 @@ class LiveRun(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
             self._finish(told)
         except NotAvailable as reason:
             self._recorded(str(reason))
-        except OSError as error:
-            self.said.value = f"<div role='status'>The run failed: {html.escape(str(error))}.</div>"
+        except Exception as error:  # in a thread nobody else would ever see it
+            words = html.escape(f"{type(error).__name__}: {error}")
+            self.said.value = f"<div role='status'>The run failed: {words}.</div>"
         finally:
             self.start.disabled, self.stop.disabled = False, True
 
@@ -91,7 +93,7 @@ class LiveRun(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         stopped = self.halt.is_set()
         self.table = told if stopped else dict(lab(lambda: told, self.name).results)
         self._show("Stopped." if stopped else "Finished.")
-        self.picture.value = self.draw(self.table)._repr_html_()
+        self.picture.value = themed(self.draw(self.table))
 
     def _recorded(self, reason: str) -> None:
         """Show the recorded run; where there is none, only why."""
@@ -102,7 +104,7 @@ class LiveRun(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
             return
         self.table = dict(result.results)
         self._show(f"This machine cannot show it: {result.source}.")
-        self.picture.value = self.draw(self.table)._repr_html_()
+        self.picture.value = themed(self.draw(self.table))
 
     def _show(self, words: str) -> None:
         """Say how it ended, with the outcome as a table."""

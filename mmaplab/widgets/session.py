@@ -5,8 +5,12 @@
     session.touch("p1", session.names["a"] + PAGE_SIZE, "load")        p1.load(a + 1 * PAGE_SIZE)
     print(session.code())                                              the whole session, ready to run
 
-Errors and signals are answers: they stand behind the call as a comment, and the session goes on. Units: `pages` and
-file offsets in pages, addresses in bytes.
+Errors and signals are answers, and the session goes on, here and in the code:
+
+    with suppress(OSError):  # EINVAL: length is 0: an area has at least one byte
+        p1.mmap(0, 0 * PAGE_SIZE, PROT_READ, MAP_SHARED, 3)
+
+Units: `pages` and file offsets in pages, addresses in bytes.
 """
 
 from __future__ import annotations
@@ -37,6 +41,9 @@ p1 = kernel.spawn()
 fd = p1.open("data.bin", O_RDWR)"""
 """The code of `bench`, as a session shows it."""
 
+SUPPRESS, SIGNAL = "from contextlib import suppress", "from mmaplab.interface import FatalSignal"
+"""What the code of a session imports besides, where a call has failed, and where one ended in a signal."""
+
 GIVEN = """from mmaplab.constants import *
 
 kernel, p1 = setup()"""
@@ -54,13 +61,20 @@ def bench() -> tuple[Kernel, Process]:
 
 @dataclass(frozen=True)
 class Line:
-    """One call: its code, and what came of it; `failed` for errors and signals."""
+    """One call: its code, and what came of it; `raised` names the exception of an error or a signal."""
 
     code: str
     answer: str
-    failed: bool = False
+    raised: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Was the answer an error or a signal?"""
+        return bool(self.raised)
 
     def __str__(self) -> str:
+        if self.raised:
+            return f"with suppress({self.raised}):  # {self.answer}\n    {self.code}"
         return f"{self.code}  # {self.answer}" if self.answer else self.code
 
 
@@ -83,8 +97,10 @@ class Session:
             self.lines.append(Line(f"{name} = {entry.start:#x}", entry.path or "anonymous"))
 
     def code(self) -> str:
-        """Return the session as code."""
-        return "\n".join([self.shown, *map(str, self.lines)])
+        """Return the session as code that runs as it stands."""
+        raised = {line.raised for line in self.lines} - {""}
+        imports = [SUPPRESS] * bool(raised) + [SIGNAL] * ("FatalSignal" in raised)
+        return "\n".join([*imports, self.shown, *map(str, self.lines)])
 
     def constant(self, names: str) -> int:
         """Return the value of constants as code writes them: `PROT_READ | PROT_WRITE`."""
@@ -122,13 +138,13 @@ class Session:
     def _run(self, code: str, call: Callable[[], object]) -> Line:
         """Make one call and keep it as a line."""
         try:
-            answer, failed = call(), False
+            answer, raised = call(), ""
             told = "" if answer is None else hex(answer) if type(answer) is int and answer > 4096 else repr(answer)
         except FatalSignal as signal:
-            told, failed = str(signal), True
+            told, raised = str(signal), "FatalSignal"
         except OSError as error:
-            told, failed = f"{errno.errorcode.get(error.errno or 0, 'OSError')}: {error.strerror}", True
-        line = Line(code, told, failed)
+            told, raised = f"{errno.errorcode.get(error.errno or 0, 'OSError')}: {error.strerror}", "OSError"
+        line = Line(code, told, raised)
         self.lines.append(line)
         return line
 
@@ -146,7 +162,7 @@ class Session:
 
         line = self._run(f"{name} = {code}", lambda: self.processes[who].mmap(*wanted))
         if line.failed:
-            self.lines[-1] = line = Line(code, line.answer, True)
+            self.lines[-1] = line = replace(line, code=code)
         else:
             self.names[name] = int(line.answer, 0)
         return line

@@ -17,22 +17,34 @@ import ipywidgets
 
 from mmaplab.constants import PAGE_SIZE
 from mmaplab.interface import MapsEntry
-from mmaplab.pte import pte_pfn, pte_present, pte_text
 from mmaplab.sim import Kernel
 from mmaplab.sim import process as sim
+from mmaplab.views.areahistory import area_history
 from mmaplab.views.linked import linked
 from mmaplab.views.scene import final
-from mmaplab.views.space import kind_of, space
+from mmaplab.views.space import space
 from mmaplab.views.svg import Svg
 from mmaplab.views.timeline import timeline
 from mmaplab.widgets import twin
+from mmaplab.widgets.codebox import CodeBox
+from mmaplab.widgets.joins import joins
+from mmaplab.widgets.pagebuttons import Looks
 from mmaplab.widgets.session import BENCH, GIVEN, Line, Session, Setup, bench
+from mmaplab.widgets.themed import themed
 
 Goal = Callable[[Kernel, sim.Process], bool]
+Buttons = dict[int, tuple[int, ipywidgets.Button]]
+Rows = dict[tuple[int, MapsEntry], tuple[ipywidgets.VBox, Buttons]]
+"""By process and area: what is shown of it, and its buttons by address, each with its page number."""
 
 PROTS = ("PROT_READ | PROT_WRITE", "PROT_READ", "PROT_NONE", "PROT_READ | PROT_EXEC")
 FLAGS = ("MAP_SHARED", "MAP_PRIVATE", "MAP_SHARED | MAP_FIXED", "MAP_PRIVATE | MAP_FIXED")
-VIEWS = {"areas": "address space", "linked": "linked view of the last call", "time": "write-back time line"}
+VIEWS = {
+    "areas": "address space",
+    "calls": "areas after each call",
+    "linked": "linked view of the last call",
+    "time": "write-back time line",
+}
 ADVICE = ("MADV_DONTNEED", "MADV_WILLNEED", "MADV_RANDOM", "MADV_SEQUENTIAL", "MADV_NORMAL")
 CAN = (
     "This is the beginning. Run the cell to map, unmap, protect and advise with controls, to load and store by clicks "
@@ -68,11 +80,13 @@ class Workbench(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
     def __init__(self, session: Session, task: str = "", goal: Goal | None = None, calls: int | None = None) -> None:
         self.session, self.task, self.goal, self.calls = session, task, goal, calls
         self.said = ipywidgets.HTML()
-        self.stage, self.picture, self.history = ipywidgets.VBox(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._looks()
+        self.stage, self.picture, self.code = ipywidgets.VBox(), ipywidgets.HTML(), CodeBox("The session as code")
+        self.looks = Looks()
+        self.rows: Rows = {}
+        self.nothing = ipywidgets.HTML("No area yet: every access ends in SIGSEGV.")
         rows = [self._mapping(), self._range(), self._touching(), self._machine()]
         heading = [ipywidgets.HTML(f"<b>Task.</b> {html.escape(task)}")] if task else []
-        super().__init__([*heading, *rows, self.stage, self.said, self.view, self.picture, self.history])
+        super().__init__([*heading, *rows, self.stage, self.said, self.view, self.picture, self.code])
         self.add_class("mmaplab-workbench")
         self.view.observe(lambda _change: self._draw(), "value")
         self.who.observe(lambda _change: self._paint(), "value")
@@ -86,15 +100,6 @@ class Workbench(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         kernel, process = self.session.setup()
         heading = f"<p><b>Task.</b> {html.escape(self.task)}</p>" if self.task else ""
         return heading + twin.shown(space(kernel, process.pid), CAN)
-
-    def _looks(self) -> None:
-        """Make what the pages' buttons share: a widget more for each of them would be felt at every click."""
-        small = {"width": "68px", "margin": "1px", "padding": "0"}
-        self.present = ipywidgets.Layout(**small, border="2px solid")
-        self.absent = ipywidgets.Layout(**small, border="1px dashed")
-        self.plain, self.wrapped = ipywidgets.ButtonStyle(), ipywidgets.Layout(flex_flow="row wrap")
-        self.nothing = ipywidgets.HTML("No area yet: every access ends in SIGSEGV.")
-        self.rows: dict[tuple[int, MapsEntry], tuple[ipywidgets.VBox, dict[int, tuple[int, ipywidgets.Button]]]] = {}
 
     # ---------------------------------------------------------------- controls
 
@@ -151,7 +156,13 @@ class Workbench(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         self.who = _choice("as", ["p1"], "110px")
         self.forked = self._button("fork", "make a child of this process", lambda: self.session.fork(self.who.value))
         note = ipywidgets.HTML("a click on a page below is a", layout={"margin": "0 6px"})
-        return _row("process", self.who, self.forked, note, self.kind)
+        self.place = ipywidgets.Text(value="0", description="or at address", layout={"width": "160px"})
+        self.place.style.description_width = "initial"
+        self.anywhere = self._button("touch", "load or store there, whether or not an area is there", self._touch)
+        return _row("process", self.who, self.forked, note, self.kind, self.place, self.anywhere)
+
+    def _touch(self) -> Line:
+        return self.session.touch(self.who.value, self.session.address(self.place.value), self.kind.value)
 
     def _machine(self) -> ipywidgets.HBox:
         self.seconds = _field("seconds", "time to pass", 5, low=1)
@@ -187,14 +198,24 @@ class Workbench(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         if self.done or (self.calls is not None and self.made >= self.calls):
             self._say("This round is over: press <b>Start again</b>.")
             return
-        self.failure = ""
+        self.failure, before, seen = "", self._areas(), len(self.session.lines)
         try:
             line = action()
         except ValueError as error:  # what was typed is no address: no call was made
             self._say(html.escape(str(error)))
             return
         self.made += 1
-        self._refresh(self._answer(line) + self._verdict())
+        words = self._answer(line) + (self._joins(before) if line else "")
+        self._refresh(words + self._verdict(), seen)
+
+    def _areas(self) -> list[MapsEntry]:
+        """Return the areas of the chosen process."""
+        return self.session.processes[self.who.value].maps()
+
+    def _joins(self, before: list[MapsEntry]) -> str:
+        """Return what was split and merged by a call, in words."""
+        told = html.escape(joins(before, self._areas(), self.session.where))
+        return f" <b>{told[0].upper()}{told[1:]}.</b>" if told else ""
 
     def _pull(self) -> None:
         gone = self.session.pull_the_plug()
@@ -224,8 +245,8 @@ class Workbench(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
     def _say(self, words: str) -> None:
         self.said.value = f"<div role='status'>{words}</div>"
 
-    def _refresh(self, words: str) -> None:
-        """Show the state after a call."""
+    def _refresh(self, words: str, seen: int | None = None) -> None:
+        """Show the state after a call; of the session's lines, those from number `seen` on are new."""
         known = list(self.session.processes)
         if self.who.options != tuple(known):
             self.who.options = known
@@ -241,11 +262,8 @@ class Workbench(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         self._paint()
         self._draw()
         self._say(words)
-        code = html.escape(self.session.code())
-        self.history.value = (
-            f"<details open><summary>The session as code</summary>"
-            f"<pre tabindex='0' style='margin:0;line-height:1.35;max-height:16em;overflow:auto'>{code}</pre></details>"
-        )
+        new = self.session.lines[seen:] if seen is not None else []
+        self.code.show(self.session.code(), len("\n".join(map(str, new)).splitlines()))
 
     def _paint(self) -> None:
         """Show the pages of the chosen process as buttons; those of an area that is as it was are used again."""
@@ -253,29 +271,23 @@ class Workbench(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         rows = {(process.pid, entry): self.rows.get((process.pid, entry)) for entry in process.maps()}
         self.rows = {key: kept or self._area(key[1]) for key, kept in rows.items()}
         self.buttons = {addr: button for _, buttons in self.rows.values() for addr, button in buttons.items()}
-        children = [row for row, _ in self.rows.values()] or [self.nothing]
+        children = [row for row, _ in reversed(self.rows.values())] or [self.nothing]  # addresses grow upward
         if list(self.stage.children) != children:
             self.stage.children = children
         scene = final(self.session.kernel)
         for addr, (page, button) in self.buttons.items():
-            pte = process.mm.pgd.get_pte(addr)
-            there = pte_present(pte)
-            letter = {"file": "F", "anon": "A", "zero": "0", "absent": ""}[kind_of(scene, pte)]
-            with button.hold_sync():  # one message for all that changes
-                button.description = f"{page} {letter} {pte_text(pte)}" if there else f"{page}"
-                button.tooltip = f"page {page}: frame {pte_pfn(pte)}" if there else f"page {page}: no entry"
-                button.layout = self.present if there else self.absent
+            self.looks.paint(button, page, process.mm.pgd.get_pte(addr), scene)
 
-    def _area(self, entry: MapsEntry) -> tuple[ipywidgets.VBox, dict[int, tuple[int, ipywidgets.Button]]]:
+    def _area(self, entry: MapsEntry) -> tuple[ipywidgets.VBox, Buttons]:
         """Return an area's row, and its buttons with their page numbers, by address."""
         first, pages = entry.offset // PAGE_SIZE, (entry.end - entry.start) // PAGE_SIZE
-        buttons: dict[int, tuple[int, ipywidgets.Button]] = {}
+        buttons: Buttons = {}
         for i in range(min(pages, MOST_PAGES)):
             addr = entry.start + i * PAGE_SIZE
-            button = ipywidgets.Button(layout=self.absent, style=self.plain)
+            button = self.looks.button()
             button.on_click(lambda _button, addr=addr: self.touch(addr))
             buttons[addr] = (first + i, button)
-        shown = ipywidgets.HBox([button for _, button in buttons.values()], layout=self.wrapped)
+        shown = ipywidgets.HBox([button for _, button in buttons.values()], layout=self.looks.row)
         return ipywidgets.VBox([self._title(entry, pages - MOST_PAGES), shown]), buttons
 
     def _title(self, entry: MapsEntry, more: int) -> ipywidgets.HTML:
@@ -288,17 +300,20 @@ class Workbench(twin.Twin, ipywidgets.VBox):  # type: ignore[misc]
         """Draw the chosen view; where it has nothing to show, say so."""
         kernel = self.gone if self.failure and self.view.value == "time" else self.session.kernel
         try:
-            self.picture.value = self._picture(kernel)._repr_html_()
+            self.picture.value = themed(self._picture(kernel))
         except ValueError as nothing:
             self.picture.value = html.escape(f"{VIEWS[self.view.value]}: {nothing}.")
 
     def _picture(self, kernel: Kernel) -> Svg:
+        pid = self.session.processes[self.who.value].pid
         match self.view.value:
+            case "calls":
+                return area_history(kernel, pid)
             case "linked":
                 return linked(kernel)
             case "time":
                 return timeline(kernel)
-        return space(kernel, self.session.processes[self.who.value].pid)
+        return space(kernel, pid)
 
 
 def _failure(gone: Kernel) -> str:

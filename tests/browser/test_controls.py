@@ -52,11 +52,13 @@ def test_a_mapping_appears_splits_and_merges(bench: Locator) -> None:
     rights.select_option("PROT_READ")
     press(bench, "mprotect")
     said(bench, "p1.mprotect(a + 1 * PAGE_SIZE")
+    said(bench, "The area at a is split into 3 areas.")
     assert bench.locator("text=r--s data.bin").count() == 1
     assert bench.locator("text=rw-s data.bin").count() == 2
     rights.select_option("PROT_READ | PROT_WRITE")
     press(bench, "mprotect")
     bench.locator("text=r--s data.bin").wait_for(state="detached", timeout=10_000)
+    said(bench, "3 areas are merged into one.")
     assert bench.locator("text=rw-s data.bin").count() == 1
 
 
@@ -66,11 +68,58 @@ def test_a_click_on_a_page_faults_and_shows_its_entry(bench: Locator) -> None:
     press(bench, "2")
     said(bench, 'p1.store(a + 2 * PAGE_SIZE, b"x"): done')
     bench.get_by_role("button", name="2 F rw", exact=True).wait_for(timeout=10_000)
-    picture = bench.locator("img")
-    assert "Address space" in (picture.get_attribute("alt") or "")
+    picture = bench.locator("svg.mmaplab-picture")
+    assert "Address space" in (picture.get_attribute("aria-label") or "")
     press(bench, "linked view of the last call")
-    bench.locator("img[alt*='stores one byte to page 2']").wait_for(timeout=10_000)
+    bench.locator("svg[aria-label*='stores one byte to page 2']").wait_for(timeout=10_000)
     press(bench, "address space")
+
+
+def test_the_newest_code_is_in_sight_and_all_of_it_can_be_copied(bench: Locator, widgets: View) -> None:
+    """However long the session is: the last call stands in the box, and Copy takes the whole."""
+    press(bench, "mmap")
+    for _ in range(5):
+        press(bench, "mprotect")
+        press(bench, "munmap")  # of what is gone: an error, or of nothing
+        press(bench, "load")
+        press(bench, "touch")
+    code = bench.locator("pre")
+    bench.locator("pre .new", has_text="p1.load(0)").wait_for(timeout=10_000)
+    box, new = code.bounding_box(), code.locator(".new").bounding_box()
+    assert code.evaluate("node => node.scrollHeight > node.clientHeight + 20")
+    assert box and new and box["y"] <= new["y"] and new["y"] + new["height"] <= box["y"] + box["height"] + 1
+    widgets.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    press(bench, "Copy")
+    said(bench, "Copied.")
+    copied = widgets.page.evaluate("navigator.clipboard.readText()")
+    assert copied == code.text_content()
+    names: dict[str, object] = {}
+    exec(copied, names)
+    assert "p1" in names
+
+
+def test_the_code_is_marked_where_the_clipboard_is_closed(bench: Locator, widgets: View) -> None:
+    """A page without a secure address has no clipboard: then the browser copies what is marked."""
+    press(bench, "mmap")
+    bench.locator("pre .new", has_text="p1.mmap").wait_for(timeout=10_000)
+    widgets.page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined, configurable: true})")
+    press(bench, "Copy")
+    said(bench, "opied")
+    assert "p1.mmap" in widgets.page.evaluate("getSelection().toString()")
+    widgets.page.evaluate("delete navigator.clipboard")
+
+
+def test_pictures_follow_the_theme(bench: Locator, widgets: View) -> None:
+    """What a running kernel draws is dark on a dark page."""
+    press(bench, "mmap")
+    said(bench, "p1.mmap")
+    paper = bench.locator("svg.mmaplab-picture .paper")
+    colour = "node => getComputedStyle(node).fill"
+    assert paper.evaluate(colour) == "rgb(255, 255, 255)"
+    widgets.theme("JupyterLab Dark")
+    assert paper.evaluate(colour) == "rgb(22, 24, 27)"
+    bench.screenshot(path=str(ARTIFACTS / "workbench-dark.png"))
+    widgets.theme("JupyterLab Light")
 
 
 def test_it_works_with_the_keyboard_alone(bench: Locator) -> None:
@@ -86,8 +135,8 @@ def test_it_works_with_the_keyboard_alone(bench: Locator) -> None:
 def test_every_button_of_the_workbench(bench: Locator, widgets: View) -> None:
     press(bench, "mmap")
     names = (
-        "0",
         "store",
+        "0",
         "1",
         "load",
         "msync",
@@ -96,6 +145,8 @@ def test_every_button_of_the_workbench(bench: Locator, widgets: View) -> None:
         "tick",
         "run the flusher",
         "fork",
+        "touch",
+        "areas after each call",
         "write-back time line",
     )
     for name in (*names, "pull the plug", "linked view of the last call", "mmap", "address space", "munmap"):
@@ -128,7 +179,7 @@ def test_every_button_of_the_player(widgets: View) -> None:
 
 def test_a_player_says_that_its_kernel_has_gone_on(widgets: View) -> None:
     players = widgets.page.locator(".mmaplab[data-step]")
-    assert players.count() == 2
+    assert players.count() == 3
     assert players.nth(0).locator("[role=status]", has_text="Stale").is_visible()
     assert not players.nth(1).locator("[role=status]", has_text="Stale").is_visible()
 
@@ -155,7 +206,7 @@ def test_live_plots_start_and_end_in_a_table(widgets: View) -> None:
 def test_every_button_of_a_play(lab: Lab) -> None:
     view = lab.open("notebooks/05_the_page_fault.ipynb")
     view.run_all()
-    play = view.page.locator(".jp-OutputArea-output", has_text="Task.").last
+    play = view.page.locator(".mmaplab-live", has_text="Task.").last
     play.scroll_into_view_if_needed()
     again = play.locator("button", has_text="Start again")
     total = play.locator("button").count()

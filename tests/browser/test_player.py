@@ -173,6 +173,45 @@ def test_shift_goes_back_to_the_fault_and_to_the_copy(player: Locator) -> None:
     assert step_of(player) == fault
 
 
+def test_a_key_without_a_target_says_so(player: Locator) -> None:
+    """The step stays as it is, and that there is no other fault, copy or system call is seen and read aloud."""
+    player.press("End")
+    last = step_of(player)
+    for key, thing in {"f": "fault", "c": "copy", "s": "system call"}.items():
+        player.press(key)
+        assert heard_from(player) == told_by(player) == f"No further {thing}."
+    player.press("Home")
+    player.press("Shift+C")
+    assert heard_from(player) == told_by(player) == "No copy before this step."
+    assert step_of(player) == 0 < last
+
+
+def test_sentence_and_disk_are_seen_together(lab: Lab) -> None:
+    """Two processes and a file, in a window of 900 pixels: from the sentence to the disk nothing is out of sight."""
+    view = lab.open("tests/browser/widgets.ipynb")
+    view.run_all()
+    high = view.page.locator(".mmaplab[data-step]").last
+    high.evaluate("node => node.scrollIntoView()")
+    pane = view.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer").bounding_box()
+    for player in (high, view.page.locator(".mmaplab[data-step]").first):
+        say, film = player.locator(".in").bounding_box(), player.locator("svg.mmaplab-film").bounding_box()
+        assert pane and say and film
+        assert film["y"] + film["height"] - say["y"] < pane["height"]
+        assert size_in(player) >= 9.5
+    view.close()
+
+
+SMALLEST = """node => {
+  const box = node.getBoundingClientRect(), view = node.viewBox.baseVal;
+  return 12 * Math.min(box.width / view.width, box.height / view.height);
+}"""
+
+
+def size_in(player: Locator) -> float:
+    """Return how large the smallest type of the picture is, in pixels."""
+    return float(player.locator("svg.mmaplab-film").evaluate(SMALLEST))
+
+
 def test_each_step_is_read_aloud(player: Locator) -> None:
     """The live region gets the number of the step and its sentence."""
     player.press("ArrowRight")

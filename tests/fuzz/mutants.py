@@ -4,12 +4,14 @@
     python tests/fuzz/mutants.py [--programs 500] [--jobs 2] [NAME ...]
 
 Each mutant is one line of the simulator, changed in a copy of the package. A rule that can be broken unnoticed is a
-rule that the random programs do not test.
+rule that the random programs do not test. Noticed is any difference: so the simulator as it is (`CONTROL`) is run
+first, with the same programs, and must show none.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -166,6 +168,8 @@ MUTANTS = (
     Mutant("guards are not copied by fork", "fork", " and not parent.maybe_guard:\n", ":\n"),
 )
 """One for each rule that a learner is taught and that a program can observe."""
+CONTROL = Mutant("the simulator as it is", "vma", "def find_vma(", "def find_vma(")
+"""Nothing is changed: if this one is noticed, the programs find differences that are no mutant's."""
 
 
 def mutated(mutant: Mutant, directory: Path) -> None:
@@ -199,9 +203,26 @@ def programs_until_found(mutant: Mutant, programs: int, file_system: str = "ext4
         return int(counted[1])
 
 
+class ControlDiffers(RuntimeError):
+    """The simulator as it is does not agree with the live kernel: what a mutant changes cannot be told from that."""
+
+
+def check_control(programs: int, file_system: str = "ext4") -> None:
+    """Raise ControlDiffers where the programs find a difference that no mutant has made."""
+    number = programs_until_found(CONTROL, programs, file_system)
+    if number is not None:
+        again = f"mmaplab fuzz --seed {SEED} --programs {number} --file-system {file_system}"
+        raise ControlDiffers(f"program {number} differs, and nothing was changed: put that right first; {again}")
+
+
 def try_all(mutants: Sequence[Mutant], programs: int, jobs: int) -> dict[str, int | None]:
-    """Return for each mutant how many programs it took to notice it, or None; prints a line for each."""
+    """Return for each mutant how many programs it took to notice it, or None; prints a line for each.
+
+    Raises ControlDiffers.
+    """
     found: dict[str, int | None] = {}
+    if mutants:
+        check_control(programs)
     with ThreadPoolExecutor(jobs) as pool:
         for mutant, number in zip(mutants, pool.map(lambda m: programs_until_found(m, programs), mutants), strict=True):
             found[mutant.name] = number
@@ -210,14 +231,26 @@ def try_all(mutants: Sequence[Mutant], programs: int, jobs: int) -> dict[str, in
     return found
 
 
+def simulator_hash() -> str:
+    """Return a number of the simulator's text and the fuzzer's: a stored result of other ones is known by it."""
+    digest = hashlib.sha256()
+    for room in sorted([*(PACKAGE / "sim").glob("*.py"), *(PACKAGE / "fuzz").glob("*.py")]):
+        digest.update(room.name.encode() + b"\0" + room.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
 def store(found: dict[str, int | None], programs: int) -> None:
     """Write down a result, with what it depends on."""
     head = {"date": time.strftime("%Y-%m-%d"), "kernel": os.uname().release, "seed": SEED, "programs": programs}
-    RESULT.write_text(json.dumps({**head, "file_system": "ext4", "noticed": found}, indent=1) + "\n")
+    head |= {"simulator": simulator_hash(), "file_system": "ext4"}
+    RESULT.write_text(json.dumps({**head, "noticed": found}, indent=1) + "\n")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Try the named mutants, or all; returns 0 where enough of them were noticed: `GOOD_ENOUGH`."""
+    """Try the named mutants, or all; returns 0 where enough of them were noticed (`GOOD_ENOUGH`), 1 where not.
+
+    2 where the simulator differs by itself: then nothing is tried, and nothing stored.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", type=int, default=500, metavar="N", help="random programs for each (500)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="mutants at a time (2)")
@@ -225,7 +258,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="of the mutants (all)")
     args = parser.parse_args(argv)
     wanted = [mutant for mutant in MUTANTS if not args.names or mutant.name in args.names]
-    found = try_all(wanted, args.programs, args.jobs)
+    try:
+        found = try_all(wanted, args.programs, args.jobs)
+    except ControlDiffers as reason:
+        print(f"{CONTROL.name}: {reason}", file=sys.stderr)
+        return 2
     if args.store:
         store(found, args.programs)
     return int(sum(map(bool, found.values())) < len(found) * GOOD_ENOUGH)

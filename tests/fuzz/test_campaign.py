@@ -69,3 +69,32 @@ def test_a_run_goes_on_where_it_was_interrupted(
     assert (result["differences"], result["disturbed"]) == (0, 1)
     assert sorted(Log(path, plan).done) == [0, 1, 2]
     assert Log(path, plan).done[1] == portion(1)
+
+
+@pytest.mark.parametrize("option", ["--programs", "--steps", "--stop-after", "--jobs"])
+@pytest.mark.parametrize("number", ["0", "-3", "x", "1.5"])
+def test_a_number_that_is_none(option: str, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        command.main([f"{option}={number}"])
+    assert end.value.code == 2
+    assert f"{option}: {number!r} is no number from 1 on" in capsys.readouterr().err
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("option", ["--directory", "--save", "--log"])
+@pytest.mark.parametrize("place", ["/proc/x", "/proc", "/dev/null/x"])
+def test_a_place_where_nothing_can_be_kept(option: str, place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    place += "/log" if (option, place) == ("--log", "/proc") else ""
+    assert command.main(["--programs", "1", "--seed", "1", option, place]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("mmaplab fuzz: ")
+    assert told.count("\n") == 1
+    assert "Errno" not in told
+
+
+def test_to_look_for_a_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    command.check_place(tmp_path / "a" / "b")
+    assert [*tmp_path.iterdir()] == []
+    (tmp_path / "there").mkdir()
+    command.check_place(tmp_path / "there")
+    assert [*tmp_path.iterdir()] == [tmp_path / "there"]

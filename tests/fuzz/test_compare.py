@@ -70,6 +70,41 @@ def test_the_end_of_a_program_is_looked_at() -> None:
     assert run_python(program, pair_of(), files).difference is None
 
 
+def test_pages_in_memory_are_compared_after_each_call() -> None:
+    """Readahead of half the size: the result and the faults are the same, but not which pages came along."""
+
+    def program(p: Process) -> None:
+        p.load(p.mmap(0, 64 * PAGE_SIZE, 1, 2, p.open("f0")))
+        p.brk(0)
+
+    files = {"f0": FileData(64 * PAGE_SIZE)}
+    outcome = run_python(program, pair_of(Kernel(KernelConfig(ra_pages=16))), files, warm=False)
+    assert outcome.difference is not None
+    assert outcome.difference.what.startswith("pages in memory from 0x")
+    assert outcome.difference.call.startswith("p.load(")
+    assert (outcome.difference.predicted.count("x"), outcome.difference.happened.count("x")) != (0, 0)
+    assert run_python(program, pair_of(), files, warm=False).difference is None
+
+
+def test_a_file_that_the_program_made_is_read_at_the_end() -> None:
+    def program(p: Process) -> None:
+        p.write(p.open("new", 0o101), b"made")
+
+    looks = [str(step.call) for step in run_python(program, pair_of(), {}).steps]
+    assert [look for look in looks if "file_bytes" in look][-1] == "kernel.file_bytes('new')"
+
+
+def test_a_saved_program_may_need_the_kernel() -> None:
+    def program(p: Process, kernel: Kernel) -> None:
+        a = p.mmap(0, PAGE_SIZE, 1, 2, p.open("f0"))
+        kernel.drop_caches("f0")
+        p.load(a)
+
+    outcome = run_python(program, pair_of(), {"f0": FileData(PAGE_SIZE)})  # type: ignore[arg-type]
+    assert outcome.difference is None
+    assert outcome.faults == 1
+
+
 class DisturbedOnce(Pair):
     """The first simulator places its areas elsewhere, as if something had happened outside."""
 

@@ -18,6 +18,8 @@ from mmaplab.constants import (
     MADV_GUARD_INSTALL,
     MADV_GUARD_REMOVE,
     MADV_PAGEOUT,
+    MADV_POPULATE_READ,
+    MADV_POPULATE_WRITE,
     MADV_RANDOM,
     MADV_REMOVE,
     MADV_WILLNEED,
@@ -26,6 +28,7 @@ from mmaplab.constants import (
     MAP_FIXED_NOREPLACE,
     MAP_GROWSDOWN,
     MAP_LOCKED,
+    MAP_POPULATE,
     MAP_PRIVATE,
     MAP_SHARED,
     MAP_SHARED_VALIDATE,
@@ -51,7 +54,7 @@ from mmaplab.constants import (
 from mmaplab.fuzz.compare import run_python
 from mmaplab.fuzz.pair import Pair
 from mmaplab.fuzz.writer import FileData
-from mmaplab.interface import Process, Program
+from mmaplab.interface import FatalSignal, Process, Program
 from mmaplab.sim import Kernel, KernelConfig
 
 ARENA = 0x10_001E_0000
@@ -159,7 +162,7 @@ def a_file_that_shrinks_and_grows_has_a_hole(p: Process) -> None:
 def code_is_not_read_ahead_beyond_its_area(p: Process) -> None:
     """A fault in an executable mapping reads from its page to the end of the area, and nothing behind that."""
     fd = p.open("f0", O_RDWR)
-    a = p.mmap(0, 0x5000, PROT_EXEC, MAP_PRIVATE, fd, 0x6000)
+    a = p.mmap(0, 0x5000, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0x6000)
     everything = p.mmap(0, 0xE000, PROT_READ, MAP_PRIVATE, fd)
     p.ftruncate(fd, 0x6FFF)
     p.ftruncate(fd, 0xE001)
@@ -697,6 +700,71 @@ def only_some_may_move_to_the_lowest_addresses(p: Process) -> None:
     p.mmap(ARENA, 0x3000, RW, FIXED_ANON)
     with suppress(OSError):
         p.mremap(ARENA, 0x1000, 0x2000, MREMAP_MAYMOVE | MREMAP_FIXED, 0)
+
+
+@regression(PAGES_20)
+def memory_for_execution_only_is_not_populated(p: Process) -> None:
+    """Where the processor has protection keys, the kernel may not load from it either: no page comes in (lock 561)."""
+    p.mmap(0, 0x3001, PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE)
+    p.mmap(0, 0x3000, PROT_EXEC, MAP_PRIVATE | MAP_POPULATE, p.open("f0"))
+    p.mmap(0, 0x3000, PROT_WRITE | PROT_EXEC, ANON | MAP_POPULATE)  # has no such key
+
+
+@regression(PAGES_20)
+def memory_for_execution_only_is_locked_without_pages(p: Process) -> None:
+    """With protection keys MAP_LOCKED succeeds and faults nothing; mlock is ENOMEM (lock 576, limits 730)."""
+    p.mmap(0, 0x2000, PROT_EXEC, ANON | MAP_LOCKED)
+    a = p.mmap(ARENA, 0x3000, PROT_EXEC, MAP_PRIVATE | MAP_FIXED, p.open("f0"))
+    with suppress(OSError):
+        p.mlock(a, 0x2000)
+    p.mincore(a, 0x3000)
+    p.munlock(a, 0x3000)
+
+
+@regression()
+def memory_for_execution_only_grows_and_changes_while_it_is_locked(p: Process) -> None:
+    """What mremap and mprotect fault in of locked areas, they do not where a protection key forbids it."""
+    a = p.mmap(ARENA, 0x2000, RW, ANON | MAP_FIXED | MAP_LOCKED)
+    p.mprotect(a, 0x2000, PROT_EXEC)
+    p.mremap(a, 0x2000, 0x4000)
+    p.mprotect(a, 0x4000, PROT_READ | PROT_EXEC)
+    p.load(a, 0x4000)
+
+
+@regression(PAGES_20)
+def memory_for_execution_only_is_advised_to_be_there(p: Process) -> None:
+    """MADV_POPULATE_READ asks for the right to read, MADV_POPULATE_WRITE for that to write (vmaf 676)."""
+    fd = p.open("f0", O_RDWR)
+    for prot in (PROT_EXEC, PROT_WRITE | PROT_EXEC):
+        p.mmap(ARENA, 0x3000, prot, MAP_SHARED | MAP_FIXED, fd)
+        for advice in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
+            with suppress(OSError):
+                p.madvise(ARENA, 0x2000, advice)
+
+
+@regression(PAGES_20)
+def a_store_to_memory_for_execution_only(p: Process) -> None:
+    """SEGV_PKUERR where the processor has protection keys, present or not, as for a load; else SEGV_ACCERR."""
+    a = p.mmap(ARENA, 0x2000, RW, FIXED_ANON)
+    p.store(a, b"x")
+    p.mprotect(a, 0x2000, PROT_EXEC)
+    b = p.mmap(ARENA + 0x10000, 0x16000, PROT_EXEC, MAP_SHARED | MAP_FIXED, p.open("f0"))
+    for addr in (a, a + 0x1000, b, b + 0x15000):
+        with suppress(FatalSignal):
+            p.store(addr, b"y")
+        with suppress(FatalSignal):
+            p.load(addr)
+
+
+@regression()
+def memory_for_execution_only_lends_no_identity(p: Process) -> None:
+    """Its protection key is among the flags: memory beside it has its own identity, and stays alone (vma 5030)."""
+    p.mmap(ARENA, 0x4000, RW, FIXED_ANON)
+    p.store(ARENA + 0x3555, b"x")
+    p.mprotect(ARENA + 0x1000, 0x1000, PROT_EXEC)
+    p.mmap(ARENA + 0x2000, 0x3000, RW, FIXED_ANON)
+    p.store(ARENA + 0x3FFE, b"yyyy")
+    p.mprotect(ARENA + 0x1000, 0x4000, PROT_WRITE)
 
 
 @pytest.mark.live

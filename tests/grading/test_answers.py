@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from mmaplab.grading.bugs import BUGS
+from mmaplab.grading.bugs import BUGS, BY_SLOT
 from mmaplab.grading.difference import first_difference
 from mmaplab.grading.families import generate
 from mmaplab.grading.observe import observe
 from mmaplab.grading.pairs import PAIRS
 from mmaplab.grading.plain import to_plain
 from mmaplab.grading.questions import questions_of
-from mmaplab.grading.whole import programs_of, reference
+from mmaplab.grading.whole import programs_of, reference, slots_of_kernel
 
 from .helpers import MASTERS, corpus, exercise, full_marks, notebook, points, submission
 
@@ -101,6 +101,23 @@ def test_a_faulty_function_that_is_handed_in_as_it_was_gets_no_point(master: Pat
                 for test in question.tests:
                     if test is not found:
                         assert any(outcome(wrong, case[0]) != case[1] for case in test.spec["cases"]), test.label
+
+
+def test_a_faulty_function_in_a_learners_own_kernel_loses_points() -> None:
+    kernels = [
+        (question, test)
+        for master in MASTERS
+        for question in questions_of(notebook(master)["cells"])
+        for test in question.tests
+        if test.kind == "kernel"
+    ]
+    assert kernels
+    for question, _ in kernels:
+        programs = {program for owner, test in kernels if owner is question for program in programs_of(test)}
+        slots = {slot for owner, test in kernels if owner is question for slot in slots_of_kernel(test)}
+        for slot in sorted(slots & BY_SLOT.keys()):
+            for bug in BY_SLOT[slot]:
+                assert any(differs(*program, {slot: bug}) for program in sorted(programs)), (question.key, bug)
 
 
 def differs(family: str, seed: int, bug: dict[str, Callable]) -> bool:

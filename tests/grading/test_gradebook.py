@@ -6,6 +6,7 @@ import csv
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,14 @@ from nbgrader.api import Gradebook
 
 from mmaplab.cli import main
 from mmaplab.grading.bulk import grade_all
-from mmaplab.grading.gradebook import CannotImport, Imported, chosen_results, import_scores, student_pattern
+from mmaplab.grading.gradebook import (
+    CannotImport,
+    Imported,
+    chosen_results,
+    folder_around,
+    import_scores,
+    student_pattern,
+)
 from mmaplab.grading.runner import Grader
 
 from .helpers import BILL, KEYS, MASTER, RECALL, TOTAL, solutions, submission
@@ -184,3 +192,55 @@ def test_of_several_submissions_the_best_counts_and_each_other_is_told_which_one
         f"class/{name}.ipynb: class has another submission with 28, class/bert.ipynb"
         for name in ("anna", "cleo", "dora")
     ]
+
+
+def zipped(path: Path, answers: dict[str, dict[str, str]]) -> Path:
+    with zipfile.ZipFile(path, "w") as z:
+        for name, given in answers.items():
+            z.writestr(name, submission(given))
+    return path
+
+
+def test_a_folder_around_a_whole_class_is_nobody(grader: Grader, course: Path, masters: Path, tmp_path: Path) -> None:
+    bill = {"fault-bill": solutions()["fault-bill"]}
+    archive = zipped(tmp_path / "class.zip", {"subs/ada/x.ipynb": bill, "subs/cyd/x.ipynb": {}})
+    grade_all(archive, tmp_path / "graded", masters)
+    imported = import_scores(tmp_path / "graded", course, masters)
+    assert scores(course) == {"ada": (BILL, TOTAL), "cyd": (0, TOTAL)} and not imported.left_out
+    rows = list(csv.DictReader((tmp_path / "graded" / "scores.csv").open(encoding="utf-8")))
+    assert [row["submission"] for row in rows] == ["subs/ada/x.ipynb", "subs/cyd/x.ipynb"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["handins/ada_01.ipynb", "handins/cyd_01.ipynb"],
+        ["a/ada/x.ipynb", "a/cyd/x.ipynb", "b/x.ipynb"],
+        [*(f"handins/{name}.ipynb" for name in "abcd"), "late/e.ipynb"],
+    ],
+    ids=["one flat folder", "groups", "one flat folder, and one more"],
+)
+def test_a_class_that_would_be_one_student_is_refused(
+    grader: Grader, course: Path, masters: Path, tmp_path: Path, names: list[str]
+) -> None:
+    grade_all(zipped(tmp_path / "class.zip", {name: {} for name in names}), tmp_path / "graded", masters)
+    with pytest.raises(CannotImport, match=r"would belong to one student, '(handins|a)': .*--student"):
+        import_scores(tmp_path / "graded", course, masters)
+    assert not (course / "gradebook.db").exists()
+    import_scores(tmp_path / "graded", course, masters, r"([^/_]+)(?:_[^/]*|/x|)\.ipynb$")
+    assert len(scores(course)) == len({name.removesuffix("/x.ipynb") for name in names})
+
+
+@pytest.mark.parametrize(
+    ("names", "around"),
+    [
+        (["subs/ada/x.ipynb", "subs/cyd/x.ipynb"], "subs/"),
+        (["a/b/ada/x.ipynb", "a/b/cyd/x.ipynb"], "a/b/"),
+        (["ada/01.ipynb", "ada/02.ipynb"], ""),
+        (["ada/x.ipynb", "cyd/x.ipynb"], ""),
+        (["subs/ada/x.ipynb", "subs/cyd.ipynb"], ""),
+        ([], ""),
+    ],
+)
+def test_the_folder_around_is_found(names: list[str], around: str) -> None:
+    assert folder_around(names) == around

@@ -6,13 +6,15 @@ import copy
 import dataclasses
 import json
 import os
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mmaplab.grading.bulk import grade_all
+from mmaplab.grading.bulk import Ways, grade_all
+from mmaplab.grading.finding import find_submissions
 from mmaplab.grading.runner import Grader
 from mmaplab.grading.sandbox import Limits
 
@@ -33,7 +35,7 @@ def grade(grader: Grader) -> Grade:
 CELLS = [(key, name, says, source) for (key, name, says), source in corpus("hostile.txt")]
 LOOKS_AROUND = """
 import glob, json, os, socket, sys
-places = [p for p in glob.glob("/*") if p not in ("/proc", "/usr", "/lib")]
+places = [p for p in glob.glob("/*") if p not in ("/proc", "/usr", "/lib")] + ["/usr/local", "/usr/src"]
 found = [f for p in places for _, _, files in os.walk(p) for f in files if f == "05_the_page_fault.ipynb"]
 homes = [p for p in glob.glob("/home/*/*") + glob.glob("/*/.ssh") if not sys.prefix.startswith(p)]
 try:
@@ -60,7 +62,7 @@ def test_a_hostile_answer_loses_its_own_points_only(grade: Grade, key: str, name
     result = grade(submission({**others, key: source}, notebook(exercise(master))))
     assert points(result) == dict.fromkeys(full, 0) | {other: full[other] for other in others} | {key: 0}, result
     text = json.dumps(next(q for q in result["questions"] if q["key"] == key), ensure_ascii=False)
-    assert says in text
+    assert says and says in text
     assert str(ROOT) not in text
 
 
@@ -74,6 +76,99 @@ def test_hidden_tests_do_not_show_in_the_result(grade: Grade) -> None:
     spy = "class Spy(list):\n    pass\nimport sys\nfirst_pass = [0, 16, 32]\nshifted = [0]\nsecond_pass = 0"
     text = json.dumps(grade(submission({"fault-recall": spy})))
     assert "[0, 16, 27]" not in text
+
+
+# ---------------------------------------------------------------- one answer and another
+
+STEALS = """
+import inspect, mmaplab.sim.filefault as f
+text = inspect.getsource(f.do_fault_around)
+open('/tmp/reference', 'w').write(text)
+first_pass = shifted = second_pass = [1]
+"""
+USES = """
+import mmaplab.sim.filefault as f
+names = dict(vars(f))
+exec(open('/tmp/reference').read(), names)
+do_fault_around = names['do_fault_around']
+"""
+TAKES_OVER = """
+import json, sys
+from mmaplab.grading.observe import observe
+from mmaplab.grading.programs import Scenario
+frame = sys._getframe()
+while frame and 'settings' not in frame.f_locals: frame = frame.f_back
+requests, replies = frame.f_locals['requests'], frame.f_locals['replies']
+def say(line): replies.write(json.dumps(line).encode() + b"\\n")
+say({"output": ""})
+for line in iter(requests.readline, b""):
+    request = json.loads(line)
+    if request["do"] == "begin": say({"began": request["number"]})
+    elif request["do"] == "end": say({"ended": 0})
+    elif request["do"] == "observe": say({"seen": observe(Scenario.of(request["scenario"]))})
+    else: say({"output": "", "value": None})
+"""
+SPIES = """
+import mmaplab.grading.serve as s, json
+old = s.SERVICES['observe']
+def spy(request, names):
+    open('/tmp/hidden', 'a').write(json.dumps(request['scenario']['calls']) + '#')
+    return old(request, names)
+s.SERVICES['observe'] = spy
+def do_fault_around(vmf): return 0
+"""
+TELLS = "raise Exception('to' + 'ld: ' + open('/tmp/hidden').read()[-200:])"
+
+
+@pytest.mark.parametrize(("first", "second"), [(STEALS, USES), (TAKES_OVER, "pass # nothing")], ids=["file", "forker"])
+def test_an_answer_with_the_references_hands_none_to_the_next(grade: Grade, first: str, second: str) -> None:
+    exact = solutions()["fault-exact"]
+    result = grade(submission({"fault-recall": first, "fault-window": second, "fault-exact": exact}))
+    assert points(result) == dict.fromkeys(FULL, 0) | {"fault-exact": FULL["fault-exact"]}
+
+
+def test_what_hidden_tests_ask_is_not_told_by_a_later_answer(grade: Grade) -> None:
+    result = grade(submission({"fault-window": SPIES, "fault-exact": TELLS}))
+    assert "No such file" in json.dumps(result) and "told: " not in json.dumps(result)
+
+
+HARMS = {
+    "a full disk": "try:\n    for i in range(9): open(f'/tmp/{i}', 'wb').write(bytes(15 << 20))\nexcept OSError: pass",
+    "a module of the same name": "open('/tmp/secrets.py', 'w').write('1 / 0')",
+    "a closed folder": "import os\nos.makedirs('/tmp/a/b'); os.chmod('/tmp/a', 0)",
+    "what forks is stopped": "import os, signal\ntry: os.kill(os.getppid(), signal.SIGSTOP)\nexcept OSError: pass",
+}
+NEEDS_SPACE = "import secrets, tempfile\nwith tempfile.TemporaryFile() as f: f.write(bytes(4096)); f.flush()\n"
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_an_answer_takes_nothing_from_the_next(grade: Grade, harm: str) -> None:
+    answers = {"fault-recall": harm, "fault-bill": NEEDS_SPACE + solutions()["fault-bill"]}
+    result = grade(submission(answers))
+    assert points(result) == dict.fromkeys(FULL, 0) | {"fault-bill": FULL["fault-bill"]}, result
+
+
+def test_what_notebooks_allow_beyond_python_loses_nothing(grade: Grade) -> None:
+    right = solutions()["fault-window"]
+    broken_line = right.replace(
+        "slot = vmf.address // PAGE % SLOTS", "slot = (\n        vmf.address // PAGE\n        % SLOTS\n    )"
+    )
+    assert broken_line != right
+    around = "%matplotlib inline\nfiles = !ls\nimport asyncio\nawait asyncio.sleep(0)\n{}\ndo_fault_around?\n!ls\n"
+    shell = "get_ipython().run_line_magic('time', 'x = 1')\n%time y = x\n"
+    assert points(grade(submission({"fault-window": around.format(broken_line) + shell})))["fault-window"] == 8
+
+
+def test_a_question_has_an_end_however_many_cells_sleep(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmaplab.grading.runner.busy", lambda: 1.0)
+    book = json.loads(submission({"fault-recall": "first_pass = not_there"}))
+    cell = {"cell_type": "code", "metadata": {}, "outputs": []}
+    book["cells"][1:1] = [cell | {"source": f"import time; time.sleep(2) # {i}"} for i in range(1000)]
+    hasty = dataclasses.replace(grader, limits=Limits(seconds=3, memory_bytes=1 << 30))
+    began = time.monotonic()
+    result = hasty.grade(json.dumps(book).encode(), "sleepy.ipynb")
+    assert time.monotonic() - began < 100  # 4 times 3 seconds, and what the grader itself needs
+    assert result["points"] == 0
 
 
 # ---------------------------------------------------------------- cells
@@ -318,5 +413,89 @@ def test_a_zip_is_never_unpacked(grader: Grader, masters: Path, tmp_path: Path) 
     assert all("leads out" in scores[name]["broken"] for name in ("../../evil.ipynb", "/etc/evil.ipynb"))
     assert "symbolic link" in scores["link.ipynb"]["broken"] and "20 MiB" in scores["bomb.ipynb"]["broken"]
     assert all("leads out" in scores[name]["broken"] for name in ("c:/evil.ipynb", "a/../../evil.ipynb"))
-    assert len(scores) == 9
+    assert "no notebook" in scores["readme.txt"]["broken"] and "not opened" in scores["inner.zip"]["broken"]
+    assert len(scores) == 11
     assert not list(tmp_path.rglob("evil*")) or all(p.is_relative_to(out) for p in tmp_path.rglob("evil*"))
+
+
+def damaged_zip(path: Path) -> None:
+    """Write a zip with an entry of every kind that cannot be read, and a right one behind them."""
+    with zipfile.ZipFile(path, "w") as z:
+        z.writestr("ada.ipynb", submission({"fault-exact": solutions()["fault-exact"]}))
+        for name, method in (
+            ("deflated", zipfile.ZIP_DEFLATED),
+            ("lzma", zipfile.ZIP_LZMA),
+            ("bzip2", zipfile.ZIP_BZIP2),
+            ("method", zipfile.ZIP_STORED),
+            ("encrypted", zipfile.ZIP_STORED),
+            ("stored", zipfile.ZIP_STORED),
+            ("zlast", zipfile.ZIP_DEFLATED),
+        ):
+            z.writestr(f"{name}.ipynb", submission({}), method)
+        offsets = {info.filename: (info.header_offset, info.compress_size) for info in z.infolist()}
+    data = bytearray(path.read_bytes())
+    for name, (at, size) in offsets.items():
+        if name in ("deflated.ipynb", "lzma.ipynb", "bzip2.ipynb", "stored.ipynb"):
+            start = at + 30 + len(name)
+            data[start : start + size] = b"\xff" * size  # zlib.error, LZMAError, OSError, a wrong checksum
+    central = data.index(b"PK\x01\x02")
+    for name, offset, value in (("method.ipynb", 10, 99), ("encrypted.ipynb", 8, 1)):
+        at = data.rindex(name.encode()) - 46
+        assert at > central
+        data[at + offset] = value
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_damaged_entry_of_a_zip_is_a_submission_with_a_sentence(
+    grader: Grader, masters: Path, tmp_path: Path, jobs: int
+) -> None:
+    archive, out = tmp_path / "class.zip", tmp_path / "out"
+    damaged_zip(archive)
+    summary = grade_all(archive, out, masters, Ways(jobs=jobs))
+    scores = {s["name"].removesuffix(".ipynb"): s for s in json.loads((out / "scores.json").read_text())["submissions"]}
+    assert (summary.graded, summary.broken) == (8, 6)
+    assert scores["ada"]["points"] == FULL["fault-exact"] and scores["zlast"]["broken"] == ""
+    for name in ("deflated", "lzma", "bzip2", "method", "stored"):
+        assert scores[name]["broken"].startswith("The file cannot be read: "), scores[name]
+    assert scores["encrypted"]["broken"] == "The entry is encrypted."
+    assert grade_all(archive, out, masters, Ways(jobs=jobs), resume=True).kept == 8
+
+
+def names_in(path: Path) -> dict[str, str]:
+    return {item.name: item.complaint for item in find_submissions(path)}
+
+
+def test_what_is_no_notebook_gets_a_row_unless_it_belongs_to_one(tmp_path: Path) -> None:
+    archive = tmp_path / "class.zip"
+    with zipfile.ZipFile(archive, "w") as z:
+        for name in (
+            "Lab 5: page fault/anna/05.ipynb",
+            "bert/05.ipynb",
+            "bert/data/numbers.csv",
+            "cleo/05.zip",
+            "dora/05.pdf",
+            "emil.py",
+            "Thumbs.db",
+            "finn/.DS_Store",
+            "finn/.ipynb_checkpoints/05-checkpoint.ipynb",
+        ):
+            z.writestr(name, b"{}")
+    with zipfile.ZipFile(archive) as z:
+        z.extractall(tmp_path / "folder")
+    found = names_in(archive)
+    assert names_in(tmp_path / "folder") == found
+    assert {name for name, complaint in found.items() if not complaint} == {
+        "Lab 5: page fault/anna/05.ipynb",
+        "bert/05.ipynb",
+    }
+    assert found["dora/05.pdf"] == "This is no notebook: only files whose names end in .ipynb are graded."
+    assert found["emil.py"] == found["dora/05.pdf"]
+    assert found["cleo/05.zip"].startswith("An archive inside is not opened: ")
+    assert len(found) == 5
+
+
+def test_a_folder_with_one_notebook_is_one_hand_in(tmp_path: Path) -> None:
+    for name in ("05.ipynb", "data.csv", "setup.sh"):
+        (tmp_path / name).write_bytes(b"{}")
+    assert names_in(tmp_path) == {"05.ipynb": ""}

@@ -7,9 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from mmaplab.grading import package
 from mmaplab.grading.contracts import CONTRACTS
 from mmaplab.grading.difference import first_difference
 from mmaplab.grading.families import SLOT_FAMILIES, generate
@@ -82,3 +85,17 @@ def test_an_answers_process_gets_all_references_back_but_the_one_that_is_asked_f
         assert (now == reference.__code__.co_code.hex()) is (name != slot), name
         assert (now == before) is (name == slot), name
         assert (texts[name] == inspect.getsource(reference)) is (name != slot), name
+
+
+def test_the_folder_of_a_killed_grader_is_removed_and_that_of_a_living_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(package, "NEW_SECONDS", -1)
+    forgotten = tmp_path / "grading-forgotten" / "mmaplab"
+    forgotten.mkdir(parents=True)
+    other = tmp_path / "grading-of-others"
+    other.mkdir()
+    with package_without(()) as living, package_without(()) as second:
+        assert not forgotten.parent.exists() and other.exists()
+        assert (living / "mmaplab" / "cli.py").exists() and (second / "mmaplab" / "cli.py").exists()

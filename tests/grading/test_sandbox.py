@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mmaplab.grading.ask import Died, tell_status
+from mmaplab.grading.box import Box, boxed, own_uid
 from mmaplab.grading.package import package_without, without_body
-from mmaplab.grading.sandbox import PROTECTIONS, UNPROTECTED, Box, Limits, Protection, boxed, find_protection, own_uid
+from mmaplab.grading.sandbox import PROTECTIONS, UNPROTECTED, Limits, Protection, find_protection
+from mmaplab.grading.usage import processes_below
 
 TOO_MUCH = "import tempfile\nassert tempfile.TemporaryFile(buffering=0).write(bytes(17 << 20)) == 17 << 20"
 LIMITS = Limits(seconds=9, memory_bytes=1 << 30)
@@ -68,6 +71,25 @@ def test_what_an_answer_leaves_behind_is_ended(box: Box) -> None:
     )
     box.ask({"do": "run", "cells": [count]})
     assert box.ask({"do": "value", "name": "left"}) == {"value": 1}  # this very process
+
+
+def test_everything_ends_with_the_box(box: Box) -> None:
+    box.ask({"do": "run", "cells": ["import os, time\nfor _ in range(3):\n    if os.fork() == 0: time.sleep(1000)"]})
+    below = set(processes_below(box._process.pid))
+    assert len(below) >= 5  # what forks, its child, and three more
+    box.close()
+    until = time.monotonic() + 20
+    while time.monotonic() < until and any(map(lives, below)):
+        time.sleep(0.1)
+    assert list(filter(lives, below)) == []
+
+
+def lives(pid: int) -> bool:
+    """Is there such a process, and one that has not ended yet?"""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
 
 
 def test_limits_hold(box: Box) -> None:

@@ -13,10 +13,12 @@ from mmaplab.grading.bugs import careless_handle_mm_fault
 from mmaplab.grading.bulk import load_assignments
 from mmaplab.grading.finding import CannotGrade
 from mmaplab.grading.shape import shape
-from mmaplab.grading.similar import Compared, answer, compare_all, given_runs, pairs, weight
+from mmaplab.grading.similar import Compared, answer, compare_all, given_runs, known_answers, pairs, weight
 from mmaplab.grading.similarpage import similar_page
+from mmaplab.grading.submission import assignment_of
+from mmaplab.sim.kernel import REFERENCE
 
-from .helpers import MASTER, cell_named, corpus, notebook, submission
+from .helpers import MASTER, MASTERS, cell_named, corpus, notebook, submission
 
 FIRST = '''
 def do_fault_around(vmf):
@@ -78,7 +80,8 @@ def names(compared: Compared) -> set[tuple[str, str]]:
 
 
 def test_a_renamed_copy_is_found_and_independent_answers_are_not(compared: Compared) -> None:
-    assert names(compared) == {("anna", "bert"), ("anna", "cleo"), ("bert", "cleo")}
+    known = {("master", "(the master's answer)")}
+    assert names(compared) == {("anna", "bert"), ("anna", "cleo"), ("bert", "cleo")} | known
     first = compared.pairs[0]
     assert first.alike > 0.9 and first.evidence > 50
     assert compared.left_out[0].startswith("emil.ipynb: The file is not JSON")
@@ -152,3 +155,64 @@ def test_the_command_writes_the_report(masters: Path, tmp_path: Path, capsys: py
     assert "anna.ipynb" in out.read_text(encoding="utf-8")
     with pytest.raises(CannotGrade):
         compare_all(tmp_path / "nothing", masters)
+
+
+def pasted_reference() -> str:
+    """The package's own function, pasted with what it needs, and with other names."""
+    text = getsource(REFERENCE.do_fault_around).replace("vmf", "fault")
+    return "from mmaplab.sim.filefault import filemap_map_pages\nimport mmaplab.sim.filefault\n\n" + text
+
+
+def test_the_packages_own_function_and_the_masters_answer_are_known(masters: Path, tmp_path: Path) -> None:
+    for name, source in {
+        "anna": FIRST,
+        "bert": pasted_reference(),
+        "cleo": right_answers("fault-window")["master"],
+    }.items():
+        (tmp_path / f"{name}.ipynb").write_bytes(submission({"fault-window": source}))
+    found = {(pair.one.name, pair.other.name) for pair in compare_all(tmp_path, masters).pairs}
+    assert ("bert.ipynb", "(the package's own do_fault_around)") in found
+    assert ("cleo.ipynb", "(the master's answer)") in found
+    assert not any(name == "anna.ipynb" for pair in found for name in pair)
+
+
+@pytest.mark.parametrize("master", MASTERS, ids=lambda path: path.stem)
+def test_independent_right_answers_are_unlike_the_packages_own(master: Path) -> None:
+    assignment = assignment_of(master.stem, master.read_text(encoding="utf-8"))
+    given = given_runs(assignment)
+    sections = corpus(f"answers/{master.stem[:2]}.txt")
+    answers = [answer(name, key, source, given) for (key, kept, name), source in sections if kept == "full"]
+    keys = {one.question for one in answers}
+    known = [one for one in known_answers(assignment, given, keys) if "package" in one.name]
+    assert [p for one in answers if one.runs for p in pairs([one], known=known)] == []
+
+
+def own(seed: str) -> bytes:
+    return submission({"fault-own": f"seed = {seed}\nmine = [0]\norders = [2, 1]\n"})
+
+
+def test_seeds_are_listed_and_those_of_several_are_marked(
+    masters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "similar.html"
+    folder.mkdir()
+    seeds = {"anna": "'Anna'", "bert": "' Anna '", "cleo": "'cleo'", "dora": "'cl' + 'eo'", "emil": "None", "finn": "7"}
+    for name, seed in seeds.items():
+        (folder / f"{name}.ipynb").write_bytes(own(seed))
+    assert [(one.seed, len(one.names), one.shared) for one in compare_all(folder, masters).seeds] == [
+        ("?", 1, True),
+        ("Anna", 2, True),
+        ("7", 1, False),
+        ("cleo", 1, False),
+    ]
+    assert main(["similar", str(folder), "--out", str(out), "--solutions", str(masters)]) == 0
+    assert "2 seeds are given by several, or computed" in capsys.readouterr().out
+    page = out.read_text(encoding="utf-8")
+    assert "<td>Anna</td><td>anna.ipynb<br>bert.ipynb</td><td><b>given by 2</b></td>" in page
+
+
+def test_a_seed_in_a_cell_of_ones_own_is_found(masters: Path, tmp_path: Path) -> None:
+    book = notebook()
+    book["cells"].insert(1, {"cell_type": "code", "metadata": {}, "outputs": [], "source": "seed = 'Anna'"})
+    (tmp_path / "anna.ipynb").write_bytes(submission({"fault-own": "mine = [0]"}, book))
+    assert [one.seed for one in compare_all(tmp_path, masters).seeds] == ["Anna"]

@@ -75,7 +75,11 @@ MADVISE = Page(
             Row(lambda p: advised(p, MADV_DONTNEED, private_stores(p)), ("xxxx", b"ABCD", 1)),
             Row(lambda p: advised(p, MADV_DONTNEED, stored(p)), ("xxxx", b"xyCD", 1)),
             Row(lambda p: p.madvise(locked(p), PAGE, MADV_DONTNEED), "EINVAL"),
-            Row(lambda p: advised(p, MADV_DONTNEED_LOCKED, locked(p)), ("....", bytes(4), 4)),
+            Row(
+                lambda p: advised(p, MADV_DONTNEED_LOCKED, locked(p)),
+                ("....", bytes(4), 4),
+                {"madv_dontneed_locked": True},
+            ),
         ],
         "MADV_REMOVE": [
             Row(removed, b"A\0CD"),
@@ -106,12 +110,12 @@ MADVISE = Page(
         ],
         "MADV_COLLAPSE": [
             Row(lambda p: p.madvise(filled(p), PAGE, MADV_COLLAPSE), "EINVAL"),
-            Row(lambda p: collapsed(p, TWO_MIB, length=PAGE), None, {"thp": True}),
+            Row(lambda p: collapsed(p, TWO_MIB, length=PAGE), None, {"thp": True, "madv_collapse": True}),
             Row(lambda p: collapsed(p, TWO_MIB, length=PAGE, touch=False), "EINVAL"),
             Row(lambda p: collapsed(p, 2 * TWO_MIB, PAGE, PAGE), "EINVAL"),
             Row(lambda p: collapsed(p, TWO_MIB - PAGE), "EINVAL"),
             Row(lambda p: p.madvise(touched(p), PAGE, MADV_COLLAPSE), "EINVAL"),
-            Row(lambda p: p.madvise(HIGH, PAGE, MADV_COLLAPSE), "ENOMEM", {"thp": True}),
+            Row(lambda p: p.madvise(HIGH, PAGE, MADV_COLLAPSE), "ENOMEM", {"thp": True, "madv_collapse": True}),
         ],
         "MADV_COLLAPSE that succeeds": Left(madvise.madvise_collapse),
         "MADV_DONTDUMP": [Row(lambda p: areas_apart(p, MADV_DONTDUMP, MADV_DODUMP), (3, 1))],

@@ -53,6 +53,7 @@ from tests.manpages.table import (
     Row,
     alive,
     anon,
+    answer_of,
     filled,
     firsts,
     mapped,
@@ -65,6 +66,8 @@ UNKNOWN = 1 << 25
 HIGH = 0x7000_0000_0000
 """An address where nothing is mapped."""
 NO_LOCK_RIGHT = {"cap_ipc_lock": False}
+HUGE = ANON | MAP_HUGETLB
+TWO_MIB = 1 << 21
 MAP_HUGE_2MB, MAP_HUGE_1GB, MAP_HUGE_64KB = 21 << 26, 30 << 26, 16 << 26
 
 
@@ -173,6 +176,14 @@ def beyond_max_map_count(p: Process) -> None:
         p.mmap(a + i * PAGE, PAGE, R, ANON | MAP_FIXED)
 
 
+def huge_over(p: Process, flags: int, offset: int = 0) -> tuple[object, str]:
+    """Ask for huge pages over the end of an area; the answer, and which of its four pages are alive."""
+    p.mmap(HIGH - PAGE, 4 * PAGE, RW, ANON | MAP_FIXED)
+    kind = MAP_SHARED if flags & MAP_SHARED else MAP_PRIVATE
+    answer = answer_of(lambda p: p.mmap(HIGH, PAGE, RW, kind | flags | MAP_ANONYMOUS | MAP_HUGETLB, -1, offset), p)
+    return answer, alive(p, HIGH - PAGE)
+
+
 MMAP = Page(
     "mmap",
     {
@@ -228,6 +239,31 @@ MMAP = Page(
             Row(lambda p: anon(p, flags=ANON | MAP_HUGETLB), "ENOMEM"),
             Row(lambda p: mapped(p, flags=SHARED | MAP_HUGETLB), "EINVAL"),
             Row(lambda p: p.mmap(0, 0, RW, SHARED | MAP_HUGETLB, p.open("f")), "EINVAL"),
+            Row(lambda p: p.mmap(0, PAGE, RW, MAP_SHARED_VALIDATE | MAP_ANONYMOUS | MAP_HUGETLB), "ENOMEM"),
+            Row(lambda p: p.mmap(0, 0, RW, HUGE), "EINVAL"),
+            Row(lambda p: p.mmap(0, MINUS_ONE, RW, HUGE), "EINVAL"),  # rounded up to 2 MiB, in 64 bits, it is 0
+            Row(lambda p: p.mmap(0, TASK_SIZE, RW, HUGE, -1, PAGE), "ENOMEM"),
+            Row(lambda p: p.mmap(0, PAGE, RW, HUGE, -1, PAGE), "EINVAL"),
+            Row(lambda p: p.mmap(0, PAGE, RW, HUGE, -1, TWO_MIB), "ENOMEM"),
+            Row(lambda p: p.mmap(0, PAGE, RW, HUGE, -1, -PAGE), "EOVERFLOW"),
+            Row(lambda p: p.mmap(0, PAGE, RW, MAP_ANONYMOUS | MAP_HUGETLB), "EINVAL"),
+            Row(lambda p: p.mmap(0, PAGE, RW, MAP_ANONYMOUS | MAP_HUGETLB | MAP_DROPPABLE), "EINVAL"),
+            Row(lambda p: p.mmap(0, PAGE, RW, HUGE | MAP_GROWSDOWN), "EINVAL"),
+            Row(lambda p: p.mmap(0, PAGE, RW, HUGE | MAP_SHARED_VALIDATE | MAP_SYNC), "EOPNOTSUPP"),
+            Row(lambda p: p.mmap(HIGH + PAGE, PAGE, RW, HUGE | MAP_FIXED), "EINVAL"),
+            Row(lambda p: p.mmap(HIGH + PAGE, TASK_SIZE + PAGE, RW, HUGE | MAP_FIXED), "ENOMEM"),
+            Row(lambda p: p.mmap(MINUS_ONE - PAGE + 1, PAGE, RW, HUGE | MAP_FIXED), "EINVAL"),
+            Row(lambda p: p.mmap(TASK_SIZE & -TWO_MIB, PAGE, RW, HUGE | MAP_FIXED), "ENOMEM"),
+            Row(lambda p: p.mmap(0, PAGE, RW, HUGE | MAP_FIXED), "EPERM", {"cap_sys_rawio": False}),
+            Row(lambda p: huge_over(p, MAP_FIXED), ("ENOMEM", "x...")),
+            Row(lambda p: huge_over(p, MAP_FIXED | MAP_LOCKED), ("ENOMEM", "x...")),
+            Row(lambda p: huge_over(p, MAP_FIXED, PAGE), ("EINVAL", "x...")),
+            Row(lambda p: huge_over(p, MAP_FIXED | MAP_GROWSDOWN), ("EINVAL", "xxxx")),
+            Row(lambda p: huge_over(p, MAP_FIXED | MAP_SHARED), ("ENOMEM", "x...")),
+            Row(lambda p: huge_over(p, MAP_FIXED | MAP_HUGE_1GB), ("ENOMEM", "x...")),
+            Row(lambda p: huge_over(p, MAP_FIXED_NOREPLACE), ("EEXIST", "xxxx")),
+            Row(lambda p: huge_over(limited(p, RLIMIT_AS, TWO_MIB), MAP_FIXED), ("ENOMEM", "xxxx")),
+            Row(lambda p: huge_over(p, 0), ("ENOMEM", "xxxx")),
         ],
         "MAP_HUGE_2MB": [
             Row(lambda p: anon(p, flags=ANON | MAP_HUGETLB | MAP_HUGE_2MB), "ENOMEM"),
@@ -261,11 +297,15 @@ MMAP = Page(
         ],
         "MAP_UNINITIALIZED": [Row(lambda p: p.load(anon(p, flags=ANON | MAP_UNINITIALIZED), 9), bytes(9))],
         "MAP_DROPPABLE since Linux 6.11, in man-pages 6.10 and later": [
-            Row(droppable, b"x\0"),
+            Row(droppable, b"x\0", {"map_droppable": True}),
             Row(lambda p: mapped(p, flags=MAP_DROPPABLE), "EINVAL"),
             Row(lambda p: anon(p, flags=MAP_ANONYMOUS | MAP_DROPPABLE | MAP_LOCKED), "EINVAL"),
             Row(lambda p: anon(p, flags=MAP_ANONYMOUS | MAP_DROPPABLE | MAP_GROWSDOWN), "EINVAL"),
-            Row(lambda p: p.mlock(anon(p, flags=MAP_ANONYMOUS | MAP_DROPPABLE), PAGE), None),
+            Row(
+                lambda p: p.mlock(anon(p, flags=MAP_ANONYMOUS | MAP_DROPPABLE), PAGE),
+                None,
+                {"map_droppable": True},
+            ),
         ],
         "EACCES not open for reading, or not for writing what is shared": [
             Row(lambda p: opened(p, O_WRONLY, PROT_WRITE), "EACCES"),
@@ -323,10 +363,12 @@ MMAP = Page(
         "EOVERFLOW offset and length": [
             Row(lambda p: p.mmap(0, PAGE, R, SHARED, p.open("f"), -PAGE), "EOVERFLOW"),
             Row(lambda p: p.mmap(0, 2 * PAGE, R, SHARED, p.open("f"), 2**63 - PAGE), "EOVERFLOW"),
+            Row(lambda p: p.mmap(0, PAGE, R, SHARED, p.pipe()[0], -PAGE), "EOVERFLOW"),
+            Row(lambda p: p.mmap(0, PAGE, R, SHARED, p.pipe()[0], -2 * PAGE), "ENODEV"),
         ],
         "EPERM no-exec mount": Left(mmap.do_mmap),
         "EPERM file seal": Left(mmap.do_mmap),
-        "EPERM MAP_HUGETLB without a privilege": [Row(lambda p: anon(p, flags=ANON | MAP_HUGETLB), "ENOMEM")],
+        "EPERM MAP_HUGETLB without a privilege": Left(mmap.do_mmap),
         "ETXTBSY MAP_DENYWRITE, which is ignored": [
             Row(lambda p: opened(p, O_RDWR, RW, SHARED | MAP_DENYWRITE), None),
         ],

@@ -27,7 +27,23 @@ from mmaplab.constants import (
 )
 from mmaplab.interface import Process
 from mmaplab.sim import fork, rlimit
-from tests.manpages.table import ANON, MINUS_ONE, PAGE, RW, Left, Page, R, Row, alive, anon, filled, firsts, perms
+from tests.manpages.table import (
+    ANON,
+    MINUS_ONE,
+    PAGE,
+    RW,
+    Left,
+    Page,
+    R,
+    Row,
+    after,
+    alive,
+    among,
+    anon,
+    filled,
+    firsts,
+    perms,
+)
 
 HIGH = 0x7000_0000_0000
 
@@ -72,6 +88,8 @@ BRK = Page(
             Row(lambda p: break_limited(p, RLIMIT_DATA, MUCH), (MUCH // 2, MUCH // 2)),
             Row(lambda p: break_limited(p, RLIMIT_AS, 2 * PAGE), (PAGE, PAGE)),
             Row(break_meets_an_area, (PAGE, PAGE)),
+            Row(lambda p: moved_break(after(p, among(p, 20)), PAGE), (PAGE,), {"max_map_count": 20}),
+            Row(lambda p: moved_break(after(p, among(p, 21)), PAGE), (0,), {"max_map_count": 20}),
         ],
     },
 )

@@ -55,7 +55,15 @@ MSYNC = Page(
             Row(lambda p: p.msync(hole(p), 4 * PAGE, MS_ASYNC), "ENOMEM"),
             Row(lambda p: p.msync(HIGH, PAGE, MS_SYNC), "ENOMEM"),
             Row(lambda p: p.msync(HIGH, 0, MS_SYNC), None),
-            Row(lambda p: p.msync(PAGE, MINUS_ONE, MS_SYNC), "ENOMEM"),
+            Row(lambda p: p.msync(PAGE, MINUS_ONE - PAGE + 1, MS_SYNC), "ENOMEM"),
+            Row(lambda p: p.msync(filled(p), MINUS_ONE - PAGE + 1, MS_SYNC), "ENOMEM"),
+            Row(lambda p: p.msync(MINUS_ONE - PAGE + 1, PAGE, MS_SYNC), "ENOMEM"),
+        ],
+        "DESCRIPTION a length that rounds up to 0 in 64 bits asks for nothing": [
+            Row(lambda p: p.msync(PAGE, MINUS_ONE, MS_SYNC), None),
+            Row(lambda p: p.msync(PAGE, MINUS_ONE - PAGE + 2, MS_SYNC), None),
+            Row(lambda p: p.msync(filled(p), MINUS_ONE, MS_SYNC), None),
+            Row(lambda p: p.msync(MINUS_ONE - PAGE + 1, MINUS_ONE, MS_SYNC), None),
         ],
     },
 )
@@ -87,6 +95,8 @@ MINCORE = Page(
         "ENOMEM length beyond the address space": [
             Row(lambda p: p.mincore(filled(p), MINUS_ONE), "ENOMEM"),
             Row(lambda p: p.mincore(TASK_SIZE, PAGE), "ENOMEM"),
+            Row(lambda p: p.mincore(PAGE, MINUS_ONE), "ENOMEM"),
+            Row(lambda p: p.mincore(filled(p), TASK_SIZE), "ENOMEM"),
         ],
         "ENOMEM not mapped": [
             Row(lambda p: p.mincore(hole(p), 4 * PAGE), "ENOMEM"),
@@ -118,6 +128,8 @@ MLOCK = Page(
             Row(lambda p: (p.mlock(a := anon(p), 2 * PAGE), p.munlock(a, 2 * PAGE), len(p.maps()))[2], 1),
             Row(lambda p: (p.mlock((a := anon(p)) + 1, PAGE), strip(p.mincore(a, 4 * PAGE)))[1], "xx.."),
             Row(lambda p: (p.mlock(anon(p), 0), len(p.maps()))[1], 1),
+            Row(lambda p: (p.mlock(PAGE, MINUS_ONE), p.munlock(PAGE, MINUS_ONE)), (None, None), {"cap_ipc_lock": True}),
+            Row(lambda p: p.mlock(PAGE + 1, MINUS_ONE - PAGE + 1), None, {"cap_ipc_lock": True}),
         ],
         "MLOCK_ONFAULT": Left(mlock.do_mlock),
         "MCL_CURRENT": Left(mlock.do_mlock),
@@ -127,6 +139,7 @@ MLOCK = Page(
         "EINVAL addr and length wrap around": [
             Row(lambda p: p.mlock(filled(p), 2**64 - PAGE), "EINVAL", {"cap_ipc_lock": True}),
             Row(lambda p: p.munlock(filled(p), 2**64 - PAGE), "EINVAL"),
+            Row(lambda p: p.munlock(PAGE, 2**64 - PAGE), "EINVAL"),
         ],
         "EINVAL flags of mlock2": Left(mlock.do_mlock),
         "EINVAL flags of mlockall": Left(mlock.do_mlock),

@@ -15,7 +15,7 @@ import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mmaplab.constants import MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE
+from mmaplab.constants import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE
 from mmaplab.interface import FatalSignal, Process
 from mmaplab.sim import Kernel
 
@@ -86,6 +86,13 @@ def answer_of(program: Callable[[Process], object], p: Process) -> object:
 def anon(p: Process, pages: int = 4, flags: int = ANON, prot: int = RW) -> int:
     """Map anonymous memory; return where."""
     return p.mmap(0, pages * PAGE, prot, flags)
+
+
+def among(p: Process, areas: int) -> int:
+    """Make as many areas; return where the last one is, four pages of anonymous memory."""
+    for i in range(areas - 1):
+        p.mmap(0x6000_0000_0000 + 2 * i * PAGE, PAGE, R, ANON | MAP_FIXED)
+    return anon(p)
 
 
 def filled(p: Process, pages: int = 4) -> int:

@@ -85,6 +85,19 @@ def test_after_msync_the_new_bytes_are_in_all_outcomes() -> None:
     assert contents(outcomes.after("msync")) == {new(0), new(0, 1)}
 
 
+@pytest.mark.parametrize("length", [0, 2**64 - 1])
+def test_msync_of_no_page_forces_nothing(length: int) -> None:
+    """The largest lengths are 0 when they are rounded up in 64 bits, and msync succeeds."""
+
+    def then(p: Process, a: int, fd: int) -> None:
+        p.ftruncate(fd, PAGE + 6)
+        p.store(a, b"N")
+        p.msync(a + PAGE, length, MS_SYNC)
+
+    sizes = {len(outcome["f"]) for outcome in crash_outcomes(mapped(then), {"f": OLD}).after("msync")}
+    assert sizes == {2 * PAGE, PAGE + 6}
+
+
 @pytest.mark.parametrize("how", ["MS_ASYNC", "munmap", "close", "exit"])
 def test_nothing_else_forces_anything(how: str) -> None:
     def then(p: Process, a: int, fd: int) -> None:

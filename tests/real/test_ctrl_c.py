@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from mmaplab.real import LinuxKernel
+from mmaplab.real import kernel as kernel_room
 
 pytestmark = pytest.mark.live
 BOTH = pytest.mark.parametrize("executor", ["machine code", "python"])
@@ -131,3 +136,35 @@ def test_a_kernel_lives_on(executor: str, work: str, longest: float) -> None:
 def test_a_kernel_that_begins_or_ends_leaves_nothing(executor: str) -> None:
     times = 8 if executor == "machine code" else 3
     run(NOTEBOOK.format(seed=2) + BEGINNINGS.format(executor=executor, times=times))
+
+
+def test_ctrl_c_before_a_kernel_begins_to_close_does_not_keep_it_from_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At Python's end nobody would try again."""
+    kernel = LinuxKernel(tmp_path)
+    tries = iter([KeyboardInterrupt(), KeyboardInterrupt(), None])
+
+    @contextmanager
+    def too_late() -> Iterator[None]:
+        if (came := next(tries)) is not None:
+            raise came
+        yield
+
+    monkeypatch.setattr(kernel_room, "uninterrupted", too_late)
+    kernel.close()
+    assert not [*tmp_path.iterdir()]
+
+
+def test_ctrl_c_while_a_kernel_closes_is_told_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = LinuxKernel(tmp_path)
+
+    @contextmanager
+    def late() -> Iterator[None]:
+        yield
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kernel_room, "uninterrupted", late)
+    with pytest.raises(KeyboardInterrupt):
+        kernel.close()
+    assert not [*tmp_path.iterdir()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from mmaplab import constants as c
+from mmaplab.constants import Map, Open, Prot
 from mmaplab.lab import NotAvailable
 from mmaplab.real import LinuxKernel, WorkerDied, WorkerHung, files, warm_file
 
 pytestmark = pytest.mark.live
 PAGE = 4096
+RW, ANON = Prot.PROT_READ | Prot.PROT_WRITE, Map.MAP_PRIVATE | Map.MAP_ANONYMOUS
 BOTH = pytest.mark.parametrize("executor", ["machine code", "python"])
 
 
@@ -224,6 +227,25 @@ def test_a_forked_copy_of_python_leaves_the_kernel_alone() -> None:
     assert run(script).stdout.split()[-1] == "True"
 
 
+ZOMBIES = """
+from mmaplab.real import LinuxKernel
+from mmaplab.real.libc import function
+assert function("prctl")(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER: what nobody has an account of becomes ours
+for _ in range(3):
+    with LinuxKernel(executor="{executor}") as kernel:
+        p = kernel.spawn()
+        others = [kernel.spawn() for _ in range(3)], p.fork().fork()
+print(open("/proc/self/task/%d/children" % __import__("os").getpid()).read().split())
+"""
+
+
+@BOTH
+def test_a_closed_kernel_leaves_no_zombies(executor: str) -> None:
+    """Children go before the parent that lets them go; in a container, nobody else would."""
+    done = run(ZOMBIES.format(executor=executor))
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 # ---------------------------------------------------------------- workers that misbehave
 
 
@@ -237,6 +259,44 @@ def test_a_killed_process_is_an_error_and_not_the_end(executor: str) -> None:
         with pytest.raises(WorkerDied):
             p.load(0)
         assert kernel.spawn().brk(0) > 0
+
+
+@BOTH
+@pytest.mark.parametrize("known", [False, True], ids=["told by the look", "told by a call before"])
+def test_every_look_at_a_killed_process_says_that_it_is_dead(executor: str, known: bool) -> None:
+    with LinuxKernel(executor=executor) as kernel:
+        p, followed = kernel.spawn(), kernel.spawn()
+        fd = p.open("f", Open.O_RDWR | Open.O_CREAT)
+        a = p.mmap(0, 2 * PAGE, RW, ANON)
+        followed.fault_events()
+        for process in (p, followed):
+            os.kill(process.pid, signal.SIGKILL)
+            assert eventually(lambda process=process: is_gone(process.pid))
+        if known:
+            with pytest.raises(WorkerDied):
+                p.brk(0)
+        looks = (p.maps, lambda: p.pagemap(a, PAGE), lambda: p.fstat(fd), p.fault_events, followed.fault_events)
+        for look in (*looks, p.faults, p.fork, lambda: p.munmap(a, PAGE), lambda: p.mincore(a, PAGE)):
+            with pytest.raises(WorkerDied, match=r"has ended.*spawn"):
+                look()
+        assert kernel.spawn().maps() == []
+
+
+@pytest.mark.parametrize("code", [b"\x0f\x0b", b"\xcc", b"\x31\xc9\xf7\xf1"], ids=["ud2", "int3", "div"])
+@BOTH
+def test_code_that_is_no_return_instruction_is_said_to_be_none(executor: str, code: bytes) -> None:
+    """SIGILL, SIGTRAP, SIGFPE are no signals of a memory access."""
+    if platform.machine() != "x86_64":
+        pytest.skip("these are instructions of x86")
+    with LinuxKernel(executor=executor) as kernel:
+        p = kernel.spawn()
+        a = p.mmap(0, PAGE, RW | Prot.PROT_EXEC, ANON)
+        p.store(a, code + b"\xc3")
+        with pytest.raises(ValueError, match="no return instruction"):
+            p.execute(a)
+        assert p.load(a, len(code)) == code
+        p.store(a, b"\xc3")
+        p.execute(a)
 
 
 @BOTH

@@ -5,10 +5,13 @@ File systems are mounted in a mount namespace of a child's own, which needs root
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +21,8 @@ import pytest
 from mmaplab import real
 from mmaplab.lab import NotAvailable, lab
 from mmaplab.real import LinuxKernel, doctor, files, machine, warm_file
-from mmaplab.sim.config import KernelConfig
+from mmaplab.releases import Release
+from mmaplab.sim.config import KernelConfig, of_release
 
 pytestmark = pytest.mark.live
 PAGE = 4096
@@ -72,7 +76,7 @@ def test_a_full_file_system(tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     said = in_mount(tmp_path, "mount -t tmpfs -o size=64k none m", FULL).splitlines()
     assert said == [
-        "no room for the 1,048,576 bytes of 'big' in 'm' (No space left on device): "
+        f"no room for the 1,048,576 bytes of 'big' in '{tmp_path}/m' (No space left on device): "
         "make room there, or give another place, directory=...",
         str(1 << 19),
     ]
@@ -110,6 +114,7 @@ with LinuxKernel("m") as kernel:
     assert p.maps()[0].path.endswith("/f")
 report = {finding.what: finding for finding in doctor("m").findings}
 assert "overlay" in report["file system"].answer and report["file system"].cost
+assert "overlayfs" in report["cachestat"].answer and report["cachestat"].cost
 print("works")
 """
 
@@ -134,6 +139,44 @@ def test_a_lab_without_room_shows_the_recorded_result(monkeypatch: pytest.Monkey
     shown = lab(experiment, "05 one touch")
     assert not shown.live
     assert "because" in shown.source and "no room for the 16,384 bytes of 'warm.bin'" in shown.source
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
+def test_a_lab_without_a_place_for_files_shows_the_recorded_result(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**how: str) -> str:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+
+    def experiment() -> dict[str, int]:
+        with LinuxKernel() as kernel:
+            return {"bytes": len(kernel.file_bytes("f"))}
+
+    shown = lab(experiment, "05 one touch")
+    assert not shown.live
+    assert os.strerror(number) in shown.source
+
+
+@pytest.mark.parametrize("executor", ["machine code", "python"])
+def test_a_lab_whose_process_is_killed_shows_the_recorded_result(executor: str) -> None:
+    def experiment() -> dict[str, int]:
+        with LinuxKernel(executor=executor) as kernel:
+            p = kernel.spawn()
+            os.kill(p.pid, signal.SIGKILL)
+            return {"heap": p.brk(0)}
+
+    shown = lab(experiment, "05 one touch")
+    assert not shown.live
+    assert "has ended by itself" in shown.source
+
+
+@pytest.mark.parametrize("limit", ["x", 0, -1, None, float("inf"), float("nan"), 1e9, True])
+def test_a_time_limit_that_is_none(limit: float, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="time_limit is"):
+        LinuxKernel(tmp_path, time_limit=limit)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_directory_that_vanishes(tmp_path: Path) -> None:
@@ -186,25 +229,47 @@ def test_another_kind_of_memory_file_system() -> None:
 
 
 @pytest.mark.parametrize(
-    ("release", "words", "profile"),
+    ("release", "words", "version"),
     [
-        ("2.6.32-754.el6.x86_64", "older than 5.15", "classic"),
-        ("5.15.0-97-generic", "between 5.15 and 6.18", "classic"),
-        ("6.1.0-rc3+", "between 5.15 and 6.18", "classic"),
-        ("6.18.44", "compared with", "modern"),
-        ("9.4-next-20301231", "newer than 6.18", "modern"),
-        ("strange", "newer than 6.18", "modern"),
+        ("2.6.32-754.el6.x86_64", "older than 5.15", (2, 6)),
+        ("5.15.0-97-generic", "between 5.15 and 6.18", (5, 15)),
+        ("6.1.0-rc3+", "between 5.15 and 6.18", (6, 1)),
+        ("6.18.44", "compared with", (6, 18)),
+        ("9.4-next-20301231", "newer than 6.18", (9, 4)),
+        ("strange", "newer than 6.18", (99, 0)),
     ],
 )
-def test_an_unknown_version(monkeypatch: pytest.MonkeyPatch, release: str, words: str, profile: str) -> None:
+def test_an_unknown_version(monkeypatch: pytest.MonkeyPatch, release: str, words: str, version: Release) -> None:
     here = os.uname()
     monkeypatch.setattr(os, "uname", lambda: os.uname_result((*here[:2], release, *here[3:])))
     monkeypatch.setattr("platform.release", lambda: release)
     monkeypatch.setattr(machine, "measure", lambda kernel: {})  # that is asked of the kernel, and takes its time
-    (version,) = [finding for finding in doctor().findings if finding.what == "version"]
-    assert words in version.answer
-    assert version.good != words.startswith(("older", "newer"))
-    assert bool(version.cost) != version.good
-    assert KernelConfig.of_this_machine() == KernelConfig.named(profile)
+    (told,) = [finding for finding in doctor().findings if finding.what == "version"]
+    assert words in told.answer
+    assert told.good != words.startswith(("older", "newer"))
+    assert bool(told.cost) != told.good
+    assert KernelConfig.of_this_machine() == of_release(version)
     config = KernelConfig.of_this_machine(real.measured())
-    assert config.eof_quirk == (profile == "modern")
+    assert config.eof_quirk == (version >= (6, 18))
+
+
+@pytest.mark.parametrize("name", ["", "rel", "./rel/../rel"])
+def test_a_relative_directory_is_emptied_after_the_notebook_has_gone_elsewhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rel").mkdir()
+    monkeypatch.chdir(tmp_path)
+    kernel = LinuxKernel(name)
+    monkeypatch.chdir("/")
+    kernel.create_file("f", b"x")
+    assert kernel.file_bytes("f") == b"x"
+    kernel.close()
+    assert [path.name for path in tmp_path.rglob("*")] == ["rel"]
+
+
+def test_a_relative_directory_for_a_warm_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with warm_file(1, "") as path:
+        monkeypatch.chdir("/")
+        assert Path(path).stat().st_size == 4096
+    assert not [*tmp_path.iterdir()]

@@ -126,7 +126,7 @@ def test_every_question_is_answered_in_words() -> None:
     findings = probe()
     assert {f.what for f in findings} >= {
         "system", "live processes", "file system", "fault-around", "readahead", "fault addresses", "page table",
-        "cachestat", "transparent huge pages", "container", "rights",
+        "cachestat", "transparent huge pages", "protection keys", "container", "rights",
     }  # fmt: skip
     for finding in findings:
         assert finding.answer

@@ -170,6 +170,22 @@ def test_ranges_that_run_into_the_worker_meet_a_hole(p: LinuxProcess) -> None:
     child.exit()
 
 
+def test_a_range_that_is_none_meets_no_worker(p: LinuxProcess) -> None:
+    """Rounded up in 64 bits the largest lengths are 0, or the range goes round: Linux looks at no area."""
+    for length in (2**64 - 1, 2**64 - PAGE + 1):
+        p.msync(PAGE, length, c.Ms.MS_SYNC)
+        p.munlock(PAGE, length)
+        with fails(errno.EINVAL):
+            p.madvise(PAGE, length, c.Madv.MADV_NORMAL)
+    for call in (lambda n: p.msync(PAGE, n, c.Ms.MS_SYNC), lambda n: p.mprotect(PAGE, n, READ)):
+        with fails(errno.ENOMEM):
+            call(2**64 - PAGE)
+    with fails(errno.EINVAL):
+        p.munlock(PAGE, 2**64 - PAGE)
+    with fails(errno.ENOMEM):
+        p.mincore(p.mmap(0, 4 * PAGE, RW, ANONYMOUS), c.TASK_SIZE)
+
+
 def test_areas_have_the_paths_of_proc(p: LinuxProcess, book: str) -> None:
     start = p.brk(0)
     assert p.brk(start + 5000) == start + 5000

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 
 import pytest
 
-from mmaplab.constants import Madv, Map, Open, Prot, SegvCode
+from mmaplab.constants import Madv, Map, Open, Prot, Rlimit, SegvCode
 from mmaplab.interface import BusError, SegmentationFault
 from mmaplab.lab import NotAvailable
-from mmaplab.real import LinuxKernel
+from mmaplab.real import LinuxKernel, procfs
 from mmaplab.real.perf import FaultRing
 from mmaplab.real.process import LinuxProcess
-from mmaplab.real.scripted import START_BRK
+from mmaplab.real.scripted import RETURNS, START_BRK
 
 pytestmark = pytest.mark.live
 PAGE = 4096
@@ -143,3 +144,44 @@ def test_permissions(p: LinuxProcess, prot: int, load: bool, store: bool) -> Non
     a = p.mmap(0, PAGE, prot, ANON)
     refused = ("SegmentationFault", SegvCode.SEGV_ACCERR, a)
     assert caught(p, a) == [None if load else refused, None if store else refused]
+
+
+def code_page(p: LinuxProcess, prot: int) -> int:
+    """Return the address of a page that begins with a return instruction, and has these rights."""
+    a = p.mmap(0, 2 * PAGE, RW, ANON)
+    p.store(a, RETURNS[platform.machine() != "x86_64"])
+    p.mprotect(a, 2 * PAGE, prot)
+    return a
+
+
+def test_memory_for_execution_only(p: LinuxProcess) -> None:
+    """It may be loaded from where the processor has no protection keys; fetching is what it is for."""
+    a = code_page(p, Prot.PROT_EXEC)
+    if procfs.has_protection_keys():
+        refused = [("SegmentationFault", SegvCode.SEGV_PKUERR, a)] * 2
+    else:
+        refused = [None, ("SegmentationFault", SegvCode.SEGV_ACCERR, a)]
+    assert caught(p, a) == refused
+    p.execute(a)
+
+
+def test_memory_for_execution_only_behind_the_end_of_the_file(kernel: LinuxKernel, p: LinuxProcess) -> None:
+    kernel.create_file("one-page", bytes(PAGE))
+    a = p.mmap(0, 2 * PAGE, Prot.PROT_EXEC, Map.MAP_SHARED, p.open("one-page")) + PAGE
+    with pytest.raises(BusError):
+        p.execute(a)
+    expected = ("SegmentationFault", SegvCode.SEGV_PKUERR, a) if procfs.has_protection_keys() else ("BusError", 2, a)
+    assert caught(p, a)[0] == expected
+    p.unlink("one-page")
+
+
+def test_other_code_in_memory_for_execution_only_is_not_run(python: LinuxKernel) -> None:
+    p = python.spawn()
+    a = p.mmap(0, PAGE, RWX, ANON)
+    p.store(a, b"\xeb\xfe\x90\x90")
+    p.mprotect(a, PAGE, Prot.PROT_EXEC)
+    with pytest.raises(ValueError, match=r"eb ?fe.*no return"):
+        p.execute(a)
+    p.setrlimit(Rlimit.RLIMIT_NOFILE, 0)
+    with pytest.raises(OSError, match="no descriptor is left"):
+        p.execute(a)

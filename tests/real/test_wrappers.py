@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import mmap
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from mmaplab import constants as c
 from mmaplab import real
-from mmaplab.lab import NotAvailable
+from mmaplab.lab import NotAvailable, lab
 from mmaplab.real.perf import FaultRing
 
 np = pytest.importorskip("numpy")
@@ -197,6 +199,80 @@ def test_a_closed_mapping_is_nobody_s_address(path: str) -> None:
     for use in (real.residency, real.pagemap, real.page_entries, lambda m: m.advise(0), lambda m: m.array):
         with pytest.raises(ValueError, match="closed"):
             use(m)
+
+
+def test_an_array_with_gaps_is_refused(path: str) -> None:
+    """The pages of the first bytes would be told, as if they were those of the slice."""
+    with real.file_mapping(path) as m:
+        square = m.array.reshape(256, PAGE)
+        for look in (real.residency, real.pagemap, real.page_entries):
+            for gaps in (m.array[::PAGE], square[:, :10], m.array[::-1]):
+                with pytest.raises(ValueError, match="side by side"):
+                    look(gaps)
+            assert len(look(square[3:5])) == len(look(square[3:5].T)) == 2
+        del square, gaps
+
+
+@pytest.mark.parametrize("look", [real.residency, real.pagemap, real.page_entries])
+def test_what_is_no_range_of_addresses(look: Callable[..., object], path: str) -> None:
+    with real.file_mapping(path) as m:
+        for wrong in ((m, -5), (-PAGE, PAGE), (2**64 - PAGE, 2 * PAGE)):
+            with pytest.raises(ValueError, match="no range of addresses"):
+                look(*wrong)
+        with pytest.raises(TypeError, match="whole numbers"):
+            look(m, 1.5)
+
+
+def test_a_mapping_without_the_right_to_write_stays_read_only(path: str) -> None:
+    """A store would end the notebook: NumPy must not be talked into it."""
+    with real.file_mapping(path) as m:
+        assert not m.array.flags.writeable
+        with pytest.raises(ValueError, match=r"WRITEABLE|read-only"):
+            m.array.flags.writeable = True
+    with real.file_mapping(path, prot=c.Prot.PROT_READ | c.Prot.PROT_WRITE, flags=c.Map.MAP_PRIVATE) as m:
+        m.array[0] = 7
+        assert m.array[0] == 7
+
+
+def test_cachestat_of_what_is_no_file() -> None:
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        real.cached(999_999)
+    read_end, write_end = os.pipe()
+    try:
+        real.cached(read_end)
+    except (OSError, NotAvailable) as error:
+        assert str(error)
+    finally:
+        os.close(read_end)
+        os.close(write_end)
+
+
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
+def test_a_file_of_proc_that_is_refused(error: type[OSError], path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cell does not fail: `lab` shows the recorded result, and why."""
+
+    def refuse(name: object, *how: object, **kind: object) -> NoReturn:
+        raise error(1, "Refused", name)
+
+    def counters() -> dict[str, int]:
+        with real.thread_io_counters() as told:
+            return told
+
+    with real.file_mapping(path) as m:
+        monkeypatch.setattr(real.own, "open", refuse, raising=False)
+        monkeypatch.setattr(os, "open", refuse)
+        looks = {"self/maps": real.maps, "self/smaps": real.smaps, "self/smaps_rollup": real.rollup}
+        looks |= {"self/io": real.io_counters, "thread-self/io": counters, "self/pagemap": lambda: real.pagemap(m)}
+        for name, look in looks.items():
+            with pytest.raises(NotAvailable, match=rf"^/proc/{name} does not let itself be read here \(Refused\)"):
+                look()
+        shown = lab(lambda: {"faults": len(real.maps())}, "05 one touch")
+        assert "because /proc/self/maps does not let itself" in shown.source
+
+
+def test_a_warm_file_has_no_negative_size() -> None:
+    with pytest.raises(ValueError, match="warm_file of -1 pages"), real.warm_file(-1):
+        pass
 
 
 def test_before_the_block_nothing_is_counted() -> None:

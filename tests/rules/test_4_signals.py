@@ -17,7 +17,7 @@ from mmaplab.interface import FatalSignal, Process
 from tests.rules.both import ARENA, FIXED, PAGE, RW, SHARED, Both, entries, minor
 
 SIGBUS, SIGSEGV = 7, 11
-MAPERR, ACCERR, ADRERR, KERNEL = 1, 2, 2, 128
+MAPERR, ACCERR, ADRERR, PKUERR, KERNEL = 1, 2, 2, 4, 128
 FILE = {"f0": FileData(2 * PAGE + 100)}
 
 
@@ -49,6 +49,19 @@ def test_4_no_permission_is_accerr(both: Both) -> None:
         p.mmap(ARENA + PAGE, PAGE, PROT_NONE, FIXED)
         assert signal(lambda: p.store(ARENA + 9, b"x")) == (SIGSEGV, ACCERR, ARENA + 9)
         assert signal(lambda: p.load(ARENA + PAGE)) == (SIGSEGV, ACCERR, ARENA + PAGE)
+
+    both(program)
+
+
+def test_4_a_store_to_memory_for_execution_only(both: Both) -> None:
+    """SEGV_ACCERR; on a processor with protection keys SEGV_PKUERR, as for a load. A PROT_NONE area has no key."""
+
+    def program(p: Process) -> None:
+        p.mmap(ARENA, PAGE, PROT_EXEC, FIXED)
+        told = signal(lambda: p.store(ARENA + 9, b"x"))
+        assert told in [(SIGSEGV, code, ARENA + 9) for code in (ACCERR, PKUERR)]
+        p.mprotect(ARENA, PAGE, PROT_NONE)
+        assert signal(lambda: p.store(ARENA + 9, b"x")) == (SIGSEGV, ACCERR, ARENA + 9)
 
     both(program)
 

@@ -7,9 +7,20 @@ from __future__ import annotations
 
 import pytest
 
-from mmaplab.constants import MADV_RANDOM, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_NONE, PROT_READ
+from mmaplab.constants import (
+    MADV_RANDOM,
+    MAP_ANONYMOUS,
+    MAP_DROPPABLE,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MAP_STACK,
+    PROT_EXEC,
+    PROT_NONE,
+    PROT_READ,
+    Madv,
+)
 from mmaplab.fuzz.writer import FileData
-from mmaplab.interface import Process
+from mmaplab.interface import Process, Program, SegmentationFault
 from mmaplab.sim import Kernel, KernelConfig
 from tests.rules.both import ANON, ARENA, FIXED, PAGE, RW, SHARED, entries, minor, with_both_settings
 
@@ -117,8 +128,10 @@ def test_8_exec_only_readable(readable: bool) -> None:
     if readable:
         assert p.load(a) == b"\0"
     else:
-        with pytest.raises(Exception, match="SIGSEGV"):
+        with pytest.raises(SegmentationFault, match="SEGV_PKUERR"):
             p.load(a)
+    with pytest.raises(SegmentationFault, match="SEGV_ACCERR" if readable else "SEGV_PKUERR"):
+        p.store(a, b"x")
 
 
 def test_8_max_map_count() -> None:
@@ -141,3 +154,74 @@ def test_8_overcommit() -> None:
         p.mmap(0, 1 << 21, RW, ANON)
     p.mmap(0, 1 << 21, PROT_READ, MAP_SHARED, fd)
     p.mmap(0, 1 << 21, PROT_READ, MAP_PRIVATE, fd)
+
+
+@pytest.mark.parametrize(
+    ("field", "advice"),
+    [
+        ("madv_populate", Madv.MADV_POPULATE_READ),
+        ("madv_populate", Madv.MADV_POPULATE_WRITE),
+        ("madv_dontneed_locked", Madv.MADV_DONTNEED_LOCKED),
+        ("madv_collapse", Madv.MADV_COLLAPSE),
+        ("madv_guard", Madv.MADV_GUARD_INSTALL),
+        ("madv_guard", Madv.MADV_GUARD_REMOVE),
+    ],
+)
+def test_8_younger_advice(field: str, advice: int) -> None:
+    """Advice that a kernel does not know is EINVAL, even about no byte."""
+
+    def known(p: Process) -> None:
+        p.madvise(ARENA, 0, advice)
+
+    def unknown(p: Process) -> None:
+        for length in (0, PAGE):
+            with pytest.raises(OSError, match="Errno 22"):
+                p.madvise(p.mmap(0, PAGE, RW, ANON), length, advice)
+
+    with_both_settings(known, field, True)
+    with_both_settings(unknown, field, False)
+
+
+def test_8_guards_of_files() -> None:
+    """Before 6.15 guards lie in private anonymous memory only."""
+
+    def everywhere(p: Process) -> None:
+        p.madvise(p.mmap(0, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS), PAGE, Madv.MADV_GUARD_INSTALL)
+
+    def refused(p: Process) -> None:
+        p.madvise(p.mmap(0, PAGE, RW, ANON), PAGE, Madv.MADV_GUARD_INSTALL)
+        for advice in (Madv.MADV_GUARD_INSTALL, Madv.MADV_GUARD_REMOVE):
+            with pytest.raises(OSError, match="Errno 22"):
+                p.madvise(p.mmap(0, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS), PAGE, advice)
+
+    with_both_settings(everywhere, "madv_guard_files", True)
+    with_both_settings(refused, "madv_guard_files", False)
+
+
+def test_8_map_droppable() -> None:
+    """To a kernel before 6.11 the type is none."""
+
+    def droppable(p: Process) -> None:
+        p.mmap(0, PAGE, RW, MAP_DROPPABLE | MAP_ANONYMOUS)
+
+    def unknown(p: Process) -> None:
+        with pytest.raises(OSError, match="Errno 22"):
+            droppable(p)
+
+    with_both_settings(droppable, "map_droppable", True)
+    with_both_settings(unknown, "map_droppable", False)
+
+
+def test_8_map_stack_apart() -> None:
+    """MAP_STACK memory and its neighbour are two areas from 6.7 on, one before."""
+
+    def areas_of(count: int) -> Program:
+        def program(p: Process) -> None:
+            p.mmap(ARENA, PAGE, RW, FIXED)
+            p.mmap(ARENA + PAGE, PAGE, RW, FIXED | MAP_STACK)
+            assert len(p.maps()) == count
+
+        return program
+
+    with_both_settings(areas_of(2), "map_stack_apart", True)
+    with_both_settings(areas_of(1), "map_stack_apart", False)

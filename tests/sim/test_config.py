@@ -7,8 +7,9 @@ from dataclasses import fields, replace
 import pytest
 
 from mmaplab.lab import NotAvailable
+from mmaplab.releases import SINCE
 from mmaplab.sim import Kernel, KernelConfig
-from mmaplab.sim.config import PROFILES
+from mmaplab.sim.config import PROFILES, of_release
 
 
 def test_today_s_kernel_is_the_default() -> None:
@@ -30,8 +31,19 @@ def test_the_older_kernel_has_what_it_had() -> None:
     old, new = KernelConfig.named("classic"), KernelConfig.named("modern")
     assert not old.large_folios and new.large_folios
     assert (old.fault_around_pages, old.ra_pages, old.thp_align_anon) == (16, 32, "never")
+    assert old == of_release((5, 15)) and new == of_release((6, 18)) == of_release((99, 0))
     differ = {f.name for f in fields(KernelConfig) if getattr(old, f.name) != getattr(new, f.name)}
     assert {"map_whole_folio", "merge_unfaulted", "mremap_multi", "async_hit_is_minor"} <= differ
+
+
+def test_a_release_between_the_profiles() -> None:
+    """Every field that a release switches on exists, and is off before it."""
+    assert set(SINCE) <= {f.name for f in fields(KernelConfig)}
+    for field, (major, minor) in SINCE.items():
+        before, since = of_release((major, minor - 1)), of_release((major, minor))
+        assert (getattr(before, field), getattr(since, field)) == (False, True)
+    aligned = [of_release((6, minor)).thp_align_anon for minor in (6, 7, 12, 13)]
+    assert aligned == ["never", "larger", "larger", "multiple"]
 
 
 @pytest.mark.parametrize("name", ["newest", "modern-xfs", ""])

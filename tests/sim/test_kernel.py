@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from mmaplab import ledger
-from mmaplab.constants import MAP_SHARED, MS_ASYNC, MS_SYNC, O_APPEND, O_DIRECT, O_RDWR, PROT_READ, PROT_WRITE
-from mmaplab.sim import Kernel, KernelConfig
+from mmaplab.constants import (
+    MAP_ANONYMOUS,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    MS_ASYNC,
+    MS_SYNC,
+    O_APPEND,
+    O_DIRECT,
+    O_RDWR,
+    PROT_READ,
+    PROT_WRITE,
+)
+from mmaplab.sim import Kernel, KernelConfig, invariants, merge
+from mmaplab.sim.fault import NoProgress
 from mmaplab.sim.filefault import filemap_map_pages
 from mmaplab.sim.mm_types import FaultResult, VmFault
 from mmaplab.sim.process import Process
 from tests.sim.conftest import PAGE
 
 RW = PROT_READ | PROT_WRITE
+ANON = MAP_PRIVATE | MAP_ANONYMOUS
 
 
 @pytest.fixture
@@ -175,3 +190,46 @@ def test_every_span_is_closed_and_numbering_goes_on(kernel: Kernel) -> None:
     kernel.trace.clear()
     p.brk(0)
     assert kernel.trace.records[0].seq == last[-1].seq + 1
+
+
+def nothing(*args: object, **kwargs: object) -> FaultResult:
+    return FaultResult.VM_FAULT_DONE
+
+
+@pytest.mark.parametrize(
+    ("slot", "function"),
+    [
+        ("do_wp_page", nothing),
+        ("handle_mm_fault", nothing),
+        ("handle_mm_fault", lambda vmf: FaultResult.VM_FAULT_RETRY),
+        ("translate", lambda task, addr, want: 0),
+        ("do_fault_around", lambda vmf: FaultResult.VM_FAULT_NOPAGE),
+    ],
+)
+def test_an_access_that_never_comes_through_names_the_slot(slot: str, function: Callable[..., object]) -> None:
+    """A loop without end would end the notebook; so the error comes, and the kernel lives on."""
+    kernel = Kernel(check=invariants.check, **{slot: function})  # type: ignore[arg-type]
+    kernel.create_file("f", bytes(PAGE), warm=True)
+    p = kernel.spawn()
+    anon, file = p.mmap(0, PAGE, RW, ANON), p.mmap(0, PAGE, RW, MAP_SHARED, p.open("f", O_RDWR))
+    with pytest.raises(
+        NoProgress,
+        match=rf"0x[0-9a-f]+ does not come to an end: it has faulted 100 times.* functions in this kernel: {slot}\.",
+    ):
+        for access in (lambda: p.load(anon), lambda: p.store(anon, b"x"), lambda: p.load(file)):
+            access()
+    assert kernel.trace.depth == 0
+    assert len(p.fork().maps()) == len(p.maps()) == 2
+    p.munmap(anon, PAGE)
+    kernel.close()
+
+
+@pytest.mark.parametrize("result", [FaultResult.VM_FAULT_DONE, FaultResult.VM_FAULT_RETRY])
+def test_a_page_that_the_kernel_wants_and_never_gets_names_the_slot(result: FaultResult) -> None:
+    kernel = Kernel(handle_mm_fault=lambda vmf: result, can_vma_merge=merge.can_vma_merge)
+    p = kernel.spawn()
+    a = p.mmap(0, PAGE, RW, ANON)
+    for call in (lambda: p.mlock(a, PAGE), lambda: p.madvise(a, PAGE, 23), lambda: p.mmap(0, PAGE, RW, ANON | 0x8000)):
+        with pytest.raises(NoProgress, match="functions in this kernel: handle_mm_fault, can_vma_merge"):
+            call()
+    assert kernel.trace.depth == 0 and len(p.maps()) == 2

@@ -75,6 +75,56 @@ def collisions(picture: Svg) -> list[tuple[str, str]]:
     return [(a.words, b.words) for i, a in enumerate(boxes) for b in boxes[i + 1 :] if a.overlaps(b)]
 
 
+@dataclass(frozen=True)
+class Line:
+    """A thin vertical line: «is the same memory»."""
+
+    x: float
+    top: float
+    bottom: float
+
+    def cuts(self, box: Label, slack: float) -> bool:
+        """Does the line run through a box, for more than `slack` units?"""
+        inside = min(self.bottom, box.bottom) - max(self.top, box.top)
+        return box.left + 0.8 < self.x < box.right - 0.8 and inside > slack
+
+
+def lines(picture: Svg) -> list[Line]:
+    """Return every thin vertical line of the picture."""
+    found = []
+    for element in tree(picture).iter(f"{NAME}path"):
+        numbers = re.fullmatch(r"M([\d.]+),([\d.]+) L([\d.]+),([\d.]+)", element.get("d") or "")
+        if numbers and element.get("class") == "thin" and numbers[1] == numbers[3]:
+            ends = sorted((float(numbers[2]), float(numbers[4])))
+            found.append(Line(float(numbers[1]), *ends))
+    return found
+
+
+def boxes(picture: Svg) -> list[Label]:
+    """Return every outlined box of the picture (pages, entries, tabs, pills of words) and every torn gap."""
+    found = []
+    for element in tree(picture).iter(f"{NAME}rect"):
+        if {"o", "ol", "absent", "none"} & set((element.get("class") or "").split()):
+            x, y, width, height = (float(element.get(name, 0)) for name in ("x", "y", "width", "height"))
+            found.append(Label("box", x, y, x + width, y + height))
+    for element in tree(picture).iter(f"{NAME}path"):
+        torn = re.match(r"M([\d.]+),([\d.]+)H([\d.]+)l3,([\d.]+)", element.get("d") or "")
+        if torn:
+            x1, y, x2, quarter = map(float, torn.groups())
+            found.append(Label("gap", x1, y, x2, y + 4 * quarter))
+    return found
+
+
+def crossings(picture: Svg) -> list[tuple[str, float]]:
+    """Return the labels and the boxes that a thin line runs through, with the x of the line.
+
+    A line may end a little inside: at a frame's tab, at the double edge of an entry.
+    """
+    thin, words, outlined = lines(picture), labels(picture), boxes(picture)
+    cut = [(label.words, line.x) for line in thin for label in words if line.cuts(label, 1)]
+    return cut + [(box.words, line.x) for line in thin for box in outlined if line.cuts(box, 4)]
+
+
 def outside(picture: Svg) -> list[str]:
     """Return the labels that leave the picture."""
     edge = Label("", 0, 0, picture.width, picture.height)
@@ -170,8 +220,41 @@ def bad_access() -> Kernel:
     raise AssertionError("the access should have failed")
 
 
+def two_readers() -> Kernel:
+    """A file that two processes map, the second one twice, and that the second one reads as well."""
+    kernel = two_mappings()
+    child = kernel.processes[1].fork()
+    child.load(child.maps()[-1].start + PAGE_SIZE)
+    child.read(3, 100)
+    return kernel
+
+
+def split_areas() -> Kernel:
+    """One mapping of 40 pages, cut into areas of one page by mprotect, and a second row of an area far behind."""
+    kernel = cold_read()
+    p = kernel.processes[1]
+    a = p.maps()[-1].start
+    for page in (3, 5, 20):
+        p.mprotect(a + page * PAGE_SIZE, PAGE_SIZE, 0)
+    p.mmap(0, 7 * PAGE_SIZE, PROT_READ, MAP_SHARED, 3, 25 * PAGE_SIZE)
+    q = p.fork()
+    q.load(q.mmap(0, 40 * PAGE_SIZE, PROT_READ, MAP_SHARED, 3))
+    return kernel
+
+
 PROGRAMS = {
-    f.__name__: f for f in (cold_read, private_store, fork_and_store, two_mappings, read_call, fsync_call, bad_access)
+    f.__name__: f
+    for f in (
+        cold_read,
+        private_store,
+        fork_and_store,
+        two_mappings,
+        read_call,
+        fsync_call,
+        bad_access,
+        two_readers,
+        split_areas,
+    )
 }
 
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from mmaplab import ledger
-from mmaplab.constants import MAP_PRIVATE, MAP_SHARED, PAGE_SIZE, PROT_READ
+from mmaplab.constants import MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, O_RDWR, PAGE_SIZE, PROT_READ
 from mmaplab.sim import Kernel
 from mmaplab.views.columns import columns_of
 from mmaplab.views.layout import layout
@@ -21,6 +21,7 @@ from tests.views.pictures import (
     collisions,
     config,
     count,
+    crossings,
     fork_and_store,
     fsync_call,
     labels,
@@ -28,6 +29,7 @@ from tests.views.pictures import (
     private_store,
     read_call,
     small_print,
+    split_areas,
     thick_arrows,
     tree,
     two_mappings,
@@ -60,6 +62,7 @@ def test_every_picture_of_every_step_is_readable(name: str) -> None:
     for picture in [linked(kernel), *(linked(kernel, last=2, step=i) for i in range(1, total + 1))]:
         assert not collisions(picture), picture.text
         assert not outside(picture), picture.text
+        assert not crossings(picture), picture.text
         assert not small_print(picture)
         assert count(picture, "text", "t") >= 1
         assert picture.description in picture.text
@@ -76,7 +79,7 @@ def test_the_thick_arrows_of_a_cold_load_are_the_32_of_the_disk() -> None:
     kernel = cold_read()
     assert thick_arrows(linked(kernel, last=2)) == 32
     assert [thick_arrows(linked(kernel, last=2, step=i)) for i in range(1, 16)] == [0] * 6 + [32] + [0] * 8
-    assert "32 × 4,096 B" in "".join(tree(linked(kernel, last=2)).itertext())
+    assert "32 × 4,096 B · device" in "".join(tree(linked(kernel, last=2)).itertext())
 
 
 def test_a_private_store_is_one_arrow_from_the_cache_to_the_own_page() -> None:
@@ -106,6 +109,57 @@ def test_fsync_is_an_arrow_down_to_the_disk() -> None:
 
 def test_a_signal_is_in_the_sentence() -> None:
     assert linked(bad_access()).description.endswith("ends in SIGSEGV.")
+
+
+def test_each_direction_of_copies_has_its_bytes_and_who_copies() -> None:
+    kernel = Kernel(config())
+    kernel.create_file("new.bin", bytes(PAGE_SIZE * 2))
+    p = kernel.spawn()
+    fd = p.open("new.bin", O_RDWR)
+    p.write(fd, b"w" * 5000)
+    p.fsync(fd)
+    said = {label.words for label in labels(linked(kernel, last=2))}
+    assert {"5,000 B · CPU", "↑ 4,096 B · device", "↓ 2 × 4,096 B · device"} <= said
+
+
+def test_an_access_outside_all_areas_is_marked_at_the_edge() -> None:
+    for picture in (linked(bad_access(), step=4), linked(bad_access())):
+        assert count(picture, "path", "zigzag") == 1
+        assert {"no area", "400000", "SIGSEGV"} <= {label.words for label in labels(picture)}
+        assert not collisions(picture)
+
+
+def test_an_entry_of_an_upper_process_names_its_frame_by_its_number() -> None:
+    found = steps(fork_and_store())
+    parts = board(found[-1], layout(found)).parts
+    tags = {name.split(":")[1] for name in parts["object"] if name.startswith("tg:")}
+    assert tags == {"1", "2"}  # the child's: where another frame stands in between
+    assert all(
+        entry in parts["line"] for entry in (name.replace("tg:", "l2:") for name in parts["object"] if "tg:" in name)
+    )
+
+
+def test_every_area_has_a_name_however_much_is_left_out() -> None:
+    kernel = Kernel(config())
+    kernel.create_file("book.bin", bytes(64 * PAGE_SIZE), warm=True)
+    p, q = kernel.spawn(), kernel.spawn()
+    a = p.mmap(0, 20 * PAGE_SIZE, PROT_READ, MAP_SHARED, p.open("book.bin"), 10 * PAGE_SIZE)
+    fd = q.open("book.bin")
+    b = q.mmap(0, 20 * PAGE_SIZE, PROT_READ, MAP_SHARED, fd)
+    q.mmap(0, 20 * PAGE_SIZE, PROT_READ, MAP_SHARED, fd, 30 * PAGE_SIZE)
+    p.mmap(0, 2 * PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS)
+    q.load(b + 12 * PAGE_SIZE)
+    p.load(a + 2 * PAGE_SIZE)
+    picture = linked(kernel, last=2)
+    assert [label.words for label in labels(picture)].count("book.bin, shared") == 3
+    assert {"30", "49"} <= {label.words for label in labels(picture)}
+    check(picture)
+
+
+def test_one_name_serves_areas_too_narrow_for_one_each() -> None:
+    said = [label.words for label in labels(linked(split_areas()))]
+    assert said.count("r--s") + said.count("---s") >= 6
+    assert "data.bin, shared" in said
 
 
 def test_the_fault_is_marked_while_it_lasts_and_not_after() -> None:

@@ -8,18 +8,21 @@ import pytest
 
 from mmaplab.constants import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PAGE_SIZE, PROT_READ, PROT_WRITE
 from mmaplab.sim import Kernel
-from mmaplab.views.cache import cache
-from mmaplab.views.columns import columns_of
+from mmaplab.views.cache import page_cache
+from mmaplab.views.columns import Column, columns_of
 from mmaplab.views.frames import MOST, frames
+from mmaplab.views.shapes import gap
 from mmaplab.views.space import space
 from mmaplab.views.svg import Svg
 from mmaplab.views.tables import tables
 from tests.views.pictures import (
     PROGRAMS,
+    boxes,
     cold_read,
     collisions,
     count,
     fork_and_store,
+    labels,
     outside,
     private_store,
     small_print,
@@ -34,7 +37,7 @@ def start_of(kernel: Kernel) -> int:
 ROOMS: dict[str, Callable[[Kernel], Svg]] = {
     "space": space,
     "frames": frames,
-    "cache": lambda kernel: cache(kernel, next(iter(kernel.files.names))),
+    "cache": lambda kernel: page_cache(kernel, next(iter(kernel.files.names))),
     "tables": lambda kernel: tables(kernel, start_of(kernel)),
     "tables of an address with no area": lambda kernel: tables(kernel, 0x40_0000),
     "tables of a neighbour": lambda kernel: tables(kernel, start_of(kernel) - 20 * PAGE_SIZE),
@@ -86,17 +89,17 @@ def test_a_process_without_areas_and_one_that_is_not_there() -> None:
 
 
 def test_text_form_of_a_page_cache() -> None:
-    assert cache(two_mappings(), "warm.bin").text == (
+    assert page_cache(two_mappings(), "warm.bin").text == (
         "warm.bin     0   1   2\ncached      F*   F   F     * = dirty\nentries      1   1   1\ndisk         D   D   D"
     )
-    long = cache(cold_read(), "data.bin")
+    long = page_cache(cold_read(), "data.bin")
     assert "32 of 40 pages of data.bin are in the page cache, 0 dirty, 16 mapped." in long.description
     assert "x14" in long.text
 
 
 def test_a_dirty_page_is_hatched() -> None:
-    assert count(cache(two_mappings(), "warm.bin"), "path", "hatch") == 1
-    assert count(cache(private_store(), "warm.bin"), "path", "hatch") == 0
+    assert count(page_cache(two_mappings(), "warm.bin"), "path", "hatch") == 1
+    assert count(page_cache(private_store(), "warm.bin"), "path", "hatch") == 0
 
 
 def test_frames_say_what_they_hold_and_who_maps_them() -> None:
@@ -124,10 +127,11 @@ def test_text_form_of_a_walk() -> None:
     kernel = private_store()
     assert tables(kernel, start_of(kernel)).text == (
         "address 0x7ffff7ffc000\n"
-        "  bits 47-39   pgd[255]       there\n"
-        "  bits 38-30   pud[511]       there\n"
-        "  bits 29-21   pmd[447]       there\n"
-        "  bits 20-12   pte[508]       there\n"
+        "  bits 47-39   011111111    pgd[255]       there\n"
+        "  bits 38-30   111111111    pud[511]       there\n"
+        "  bits 29-21   110111111    pmd[447]       there\n"
+        "  bits 20-12   111111100    pte[508]       there\n"
+        "  bits 11-0    000000000000 byte 0\n"
         "  frame 5, rw"
     )
 
@@ -144,6 +148,30 @@ def test_the_bits_of_the_entry_are_shown() -> None:
     words = tables(kernel, start_of(kernel)).svg
     for bit in ("NX 1", "D 1", "A 1", "US 1", "RW 1", "P 1"):
         assert f">{bit}<" in words
+
+
+def test_a_clear_bit_says_what_it_means() -> None:
+    kernel = cold_read()
+    words = {label.words for label in labels(tables(kernel, start_of(kernel)))}
+    assert {"D 0", "clean", "RW 0", "read-only"} <= words
+    assert "–" not in words
+
+
+def test_the_fields_of_an_address_are_its_48_bits() -> None:
+    kernel = cold_read()
+    addr = start_of(kernel) + 3 * PAGE_SIZE + 0x123
+    fields = [label.words for label in labels(tables(kernel, addr)) if set(label.words) <= {"0", "1"}]
+    assert "".join(word for word in fields if len(word) >= 9) == f"{addr:048b}"
+
+
+@pytest.mark.parametrize("npages", [2, 44, 293, 268_435_456])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_gap_is_as_wide_as_its_label(npages: int, mixed: bool) -> None:
+    width = Column(0, npages, mixed).width - 4
+    picture = Svg(60, "gap", "A gap.", "gap", (gap(20, 20, width, npages, "mixed" if mixed else "file"),))
+    (box,) = boxes(picture)
+    assert all(box.left < label.left and label.right < box.right for label in labels(picture))
+    assert ("mixed" in picture.svg) is mixed
 
 
 @pytest.mark.parametrize("room", [100, 250, 560])

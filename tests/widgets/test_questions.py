@@ -13,9 +13,11 @@ def test_each_question_can_be_asked_and_answered(key: str) -> None:
     asked = ask(key)
     right = [answer for answer, feedback in questions()[key].answers.items() if feedback is None]
     assert [asked.answer(answer) for answer in right] == [True]
+    assert asked.feedback.value.startswith("<div role='status'>"), "what a click has brought is read aloud"
     for answer, feedback in questions()[key].answers.items():
         if feedback is not None:
             assert not asked.answer(answer)
+            assert asked.feedback.value.startswith("<div role='status'>")
             assert feedback in asked.feedback.value.replace("&#x27;", "'")
 
 

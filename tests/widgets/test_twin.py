@@ -14,6 +14,7 @@ from mmaplab.claimspage import check_claims
 from mmaplab.randomly import fuzz_here
 from mmaplab.sim import Kernel
 from mmaplab.sim import process as sim
+from mmaplab.widgets import twin
 from mmaplab.widgets.beliefs import beliefs
 from mmaplab.widgets.live import live_walk
 from mmaplab.widgets.live_books import live_copies, live_pages
@@ -22,7 +23,7 @@ from mmaplab.widgets.player import player
 from mmaplab.widgets.predict import predict, predict_pages
 from mmaplab.widgets.progress import progress
 from mmaplab.widgets.quiz import Answers, quiz, quiz_variant
-from mmaplab.widgets.twin import MARK, VIEW
+from mmaplab.widgets.twin import LIVE, MARK, STYLE, VIEW
 from mmaplab.widgets.workbench import workbench
 
 
@@ -71,18 +72,30 @@ WIDGETS: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
 every = pytest.mark.parametrize("name", WIDGETS)
 
 
+@pytest.fixture
+def displayed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The outputs of what is displayed from now on."""
+    outputs: list[dict[str, Any]] = []
+    monkeypatch.setattr(twin, "display", lambda data, raw: outputs.append(data))
+    return outputs
+
+
 @every
-def test_a_widget_is_shown_with_its_twin(name: str) -> None:
-    """A running notebook shows the widget; the twin stands in the same output, and is what is stored."""
+def test_a_widget_is_shown_with_its_twin(name: str, displayed: list[dict[str, Any]]) -> None:
+    """Two outputs: the widget, which leaves no text in a file, and the twin, which needs no kernel."""
     make, words = WIDGETS[name]
     widget = make()
-    data = widget._repr_mimebundle_()
-    assert isinstance(widget, ipywidgets.DOMWidget) and data[VIEW]["model_id"] == widget.model_id
-    assert data["text/plain"] == repr(widget) and "object at 0x" not in repr(widget)
-    assert data["text/html"].startswith(f"<div class='{MARK}'>")
+    widget._ipython_display_()
+    live, still = displayed
+    assert isinstance(widget, ipywidgets.DOMWidget)
+    assert set(live) == {VIEW} and live[VIEW]["model_id"] == widget.model_id
+    assert LIVE in widget._dom_classes
+    assert set(still) == {"text/html", "text/plain"}
+    assert still["text/plain"] == repr(widget) and "object at 0x" not in repr(widget)
+    assert still["text/html"].startswith(f"<div class='{MARK}'><style>{STYLE}</style>")
     for word in words:
-        assert word in data["text/html"], word
-    assert "<script" not in data["text/html"] and "<svg" not in data["text/html"], "both are taken out where it is read"
+        assert word in still["text/html"], word
+    assert "<script" not in still["text/html"] and "<svg" not in still["text/html"], "both are taken out by readers"
 
 
 @every

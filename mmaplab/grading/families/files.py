@@ -230,7 +230,7 @@ def nothing_mapped(random: Random) -> Scenario:
         (ARENA + 1, PAGE_SIZE),
         (ARENA, 2**64 - ARENA),
         (ARENA, 2**64 - 2 * PAGE_SIZE),
-        (ARENA, 2**64 - 1),
+        (ARENA, 2**64 - PAGE_SIZE),
         (2**64 - PAGE_SIZE, PAGE_SIZE),
     ]
     for addr, length in random.sample(cases, 3):
