@@ -17,7 +17,7 @@ from mmaplab.grading.report import write_reports
 from mmaplab.grading.runner import Result, SandboxFailed
 from mmaplab.grading.sandbox import Limits
 from mmaplab.grading.submission import Assignment, assignment_of
-from mmaplab.grading.units import Kit, in_processes, in_this_process, workplace
+from mmaplab.grading.units import ON_A_CLUSTER, Kit, in_processes, in_this_process, workplace
 
 Work = Callable[[Sequence[Found]], Iterator[Result]]
 
@@ -82,7 +82,9 @@ def grade_all(
         raise CannotGrade(f"there is no notebook in {submissions}")
     with workers(kit, ways) as (work, protection):
         out.mkdir(parents=True, exist_ok=True)
-        results, kept = graded(found, out, stamp_of(solutions, ways.limits, protection), work, resume, say)
+        results, kept = graded(
+            found, out, stamp_of(solutions, ways.limits, protection.removeprefix(ON_A_CLUSTER)), work, resume, say
+        )
     write_reports(out, results, protection)
     return Summary(out, len(results), sum(bool(result["broken"]) for result in results), kept, protection)
 

@@ -20,7 +20,7 @@ from distributed import Client, KilledWorker, Worker, WorkerPlugin, as_completed
 from mmaplab import __version__
 from mmaplab.grading.finding import CannotGrade, Found, content
 from mmaplab.grading.runner import Grader, Result, SandboxFailed
-from mmaplab.grading.units import Kit, grade_one, ungraded, workplace
+from mmaplab.grading.units import ON_A_CLUSTER, Kit, grade_one, ungraded, workplace
 
 PLUGIN = "mmaplab-grading"
 AHEAD = 3
@@ -90,7 +90,7 @@ def cluster(address: str, kit: Kit) -> Iterator[Client]:
 def protection_of(client: Client) -> str:
     """Return the protections that hold on the workers, in a sentence."""
     sentences = sorted(set(client.run(protection_here).values()))
-    return f"on a cluster, {'; or '.join(sentences)}"
+    return f"{ON_A_CLUSTER}{'; or '.join(sentences)}"
 
 
 def on_cluster(client: Client, items: Sequence[Found]) -> Iterator[Result]:

@@ -46,6 +46,10 @@ BROUGHT_DOWN = (
 )
 
 
+ON_A_CLUSTER = "on a cluster, "
+"""What a protection's sentence begins with where a cluster's machines have it: it is the same protection."""
+
+
 def choose_protection(allow_unprotected: bool) -> Protection:
     """Return the protection that works here; raises CannotGrade where none does and none was not allowed."""
     protection = find_protection()

@@ -165,6 +165,17 @@ def pagefault_out_of_memory(task: TaskStruct) -> bool:
     return kill is not None and kill().tgid != task.tgid
 
 
+def syscall_out_of_memory(task: TaskStruct, error: OutOfMemory) -> Exception:
+    """Return how a system call without memory ends: its process, which is the largest, with SIGKILL; else ENOMEM.
+
+    Linux: try_charge_memcg refuses memory to a task that is dying, and the task dies before it sees the ENOMEM.
+    """
+    mm = mm_of(task)
+    if pagefault_out_of_memory(task):
+        return OSError(errno.ENOMEM, str(error))
+    return send_signal(task, SIGKILL, 0, 0, mm)
+
+
 def fault_signal(mm: MmStruct, task: TaskStruct, addr: int, result: FaultResult) -> FatalSignal:
     """Return the signal for a page that cannot be supplied: SIGBUS, SIGSEGV at a guard, or SIGKILL for the victim.
 
@@ -217,7 +228,8 @@ def populate_range(task: TaskStruct, vma: VmArea, start: int, end: int, write: b
     `write` asks for pages that can be stored to. With `waits_count`, a page that the disk was waited for counts as a
     major fault (madvise, mprotect of a locked area); otherwise every one is minor, for the fault is repeated and does
     not know that it is one (mlock, MAP_POPULATE). Linux: populate_vma_page_range, faultin_page_range, mm/gup.c.
-    A page that the disk cannot read ends it with EFAULT; Linux 6.18 tries again without end (measured with mlock).
+    Raises OutOfMemory. A page that the disk cannot read ends it with EFAULT; Linux 6.18 tries again without end
+    (measured with mlock).
     """
     for addr in range(start & -PAGE_SIZE, end, PAGE_SIZE):
         tries = 0
@@ -227,7 +239,7 @@ def populate_range(task: TaskStruct, vma: VmArea, start: int, end: int, write: b
                 raise no_progress(vma.vm_mm, addr, vmf.want)
             result = retry_until_done(vmf)
             if result & FaultResult.VM_FAULT_OOM:
-                return errno.ENOMEM
+                raise OutOfMemory(f"no frame is left for the page at {addr:#x}")
             if result.failed:
                 return errno.EFAULT
             major = waits_count and (vmf.tried or bool(result & FaultResult.VM_FAULT_MAJOR))

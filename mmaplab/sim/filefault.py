@@ -18,6 +18,7 @@ from mmaplab.sim.anon import map_anon_page, page_mkwrite
 from mmaplab.sim.file import File
 from mmaplab.sim.filemap import shmem_get_folio
 from mmaplab.sim.inode import Folio, Inode
+from mmaplab.sim.memory import OutOfMemory
 from mmaplab.sim.merge import anon_vma_prepare
 from mmaplab.sim.mm_types import FaultResult, VmArea, VmFault
 from mmaplab.sim.pagecache import filemap_add_folio, filemap_get_folio
@@ -83,12 +84,14 @@ def do_shared_fault(vmf: VmFault) -> FaultResult:
 
 
 def do_fault(vmf: VmFault) -> tuple[FaultResult, Folio | None]:
-    """Ask the file for the page: result and folio, None where it ends in a signal. Linux: __do_fault."""
+    """Ask the file for the page: result and folio, None where there is none. Linux: __do_fault."""
     inode = file_of(vmf.vma).f_inode
     try:
         return filemap_fault(vmf) if inode.i_sb.on_disk else shmem_fault(vmf)
     except OSError:  # the disk is broken (EIO) or the tmpfs is full (ENOSPC)
         return SIGBUS, None
+    except OutOfMemory:
+        return FaultResult.VM_FAULT_OOM, None
 
 
 # ---------------------------------------------------------------- the file's part

@@ -14,7 +14,7 @@ import errno
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE
 from mmaplab.sim.file import File
 from mmaplab.sim.inode import Folio, Inode
-from mmaplab.sim.memory import ZEROS
+from mmaplab.sim.memory import ZEROS, OutOfMemory
 from mmaplab.sim.pagecache import (
     MAX_PAGECACHE_ORDER,
     filemap_add_folio,
@@ -171,9 +171,9 @@ def _reserve_blocks(inode: Inode, folio: Folio, index: int, offset: int, length:
 
 
 def _new_folio(inode: Inode, index: int, length: int) -> Folio:
-    """Add a folio as large as the write asks for, as the alignment of `index` allows and as fits beside the others.
+    """Add a folio as large as the write asks for, as the alignment of `index` and memory allow, beside the others.
 
-    Linux: __filemap_get_folio with FGP_WRITEBEGIN, mm/filemap.c.
+    Raises OutOfMemory where not even a page is left. Linux: __filemap_get_folio with FGP_WRITEBEGIN, mm/filemap.c.
     """
     sb = inode.i_sb
     if not sb.on_disk:
@@ -184,7 +184,12 @@ def _new_folio(inode: Inode, index: int, length: int) -> Folio:
         if index & ((1 << order) - 1):
             order = (index & -index).bit_length() - 1
     while True:
-        folio = filemap_add_folio(inode.i_mapping, index, order)
+        try:
+            folio = filemap_add_folio(inode.i_mapping, index, order, patient=order == 0)
+        except OutOfMemory:
+            if order == 0:
+                raise
+            folio = None
         if folio is not None:
             return folio
         order -= 1

@@ -10,9 +10,9 @@ p.load(a)                                   # a page fault; see kernel.trace
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Self
 
 from mmaplab.constants import PAGE_SIZE
@@ -25,14 +25,14 @@ from mmaplab.sim.fault import handle_mm_fault, mm_of
 from mmaplab.sim.file import FilesStruct
 from mmaplab.sim.filemap import generic_perform_write
 from mmaplab.sim.inode import Inode, SuperBlock
-from mmaplab.sim.memory import Memory
+from mmaplab.sim.memory import Memory, OutOfMemory
 from mmaplab.sim.mm_types import Machine, MmStruct, TaskStruct
 from mmaplab.sim.namei import Files, check_name, do_unlink
 from mmaplab.sim.pagecache import i_size_write
 from mmaplab.sim.pgtable import Tlb
 from mmaplab.sim.process import Process, TaskCalls
 from mmaplab.sim.rlimit import default_limits
-from mmaplab.sim.slots import Function, Slots
+from mmaplab.sim.slots import Function, Slots, fill_slots
 from mmaplab.sim.trace import Trace
 from mmaplab.sim.truncate import truncate_pagecache
 
@@ -75,7 +75,7 @@ class Kernel:
         self.trace = record if isinstance(record, Trace) else Trace(recording=record)
         self.memory = Memory(self.trace, self.config.memory_pages)
         self.disk = Disk(self.trace, self.config.disk_pages)
-        self.slots, self._replaced = fill_slots(slots), slots
+        self.slots, self._replaced = fill_slots(REFERENCE, slots), slots
         tlbs = [Tlb(number, self.trace, self.config.tlb_entries) for number in range(self.config.cpus)]
         self.machine = Machine(self.config, self.trace, self.memory, tlbs, self.slots, tuple(slots))
         self.sb = SuperBlock(self.config.file_system, self.config, self.trace, self.memory, self.disk)
@@ -85,8 +85,8 @@ class Kernel:
         self.sb.release = lambda inode: writeback.ext4_release_file(inode, self.slots.do_writepages)
         self.files = Files(self.sb, self.machine)
         self.processes: dict[int, Process] = {}
-        self.memory.reclaim = self._reclaim
-        self.machine.out_of_memory = self._oom_kill
+        self.memory.reclaim, self.memory.kill = self._reclaim, self._kill_another
+        self.machine.out_of_memory = self._out_of_memory
         self._next_pid = 1
 
     @property
@@ -111,12 +111,26 @@ class Kernel:
         with self.trace.span(KernelWork, "reclaim"):
             return vmscan.shrink_lru(self.sb)
 
-    def _oom_kill(self) -> TaskStruct:
+    def _kill_another(self) -> bool:
+        """End the process with the most memory, if it is not the one that runs; did it?"""
+        running = self.processes.get(self.trace.pid)
+        if running is None or (victim := self._victim()).tgid == running.task.tgid:
+            return False
+        self._oom_kill(victim)
+        return True
+
+    def _out_of_memory(self) -> TaskStruct:
         """End the process with the most memory. Linux: out_of_memory, mm/oom_kill.c."""
-        victim = vmscan.select_bad_process(process.task for process in self.processes.values())
+        victim = self._victim()
+        self._oom_kill(victim)
+        return victim
+
+    def _victim(self) -> TaskStruct:
+        return vmscan.select_bad_process(process.task for process in self.processes.values())
+
+    def _oom_kill(self, victim: TaskStruct) -> None:
         with self.trace.span(KernelWork, "oom_kill"):
             self._exit_group(victim)
-        return victim
 
     def _checked(self) -> None:
         if self.check is not None:
@@ -127,10 +141,11 @@ class Kernel:
     def create_file(self, path: str, data: bytes = b"", warm: bool = False) -> None:
         """Make a regular file: on the disk and out of the page cache, or (`warm`) cached in single pages.
 
-        Raises FileExistsError, ValueError for a name that is no plain name.
+        Raises FileExistsError, ValueError for a name that is no plain name, OSError (ENOSPC, ENOMEM) where it has no
+        room: then there is no such file.
         """
         if text(path) in self.files.names:
-            raise FileExistsError(17, f"the file {path!r} exists", path)
+            raise FileExistsError(errno.EEXIST, f"the file {path!r} exists", path)
         if not path or "/" in path or path in (".", ".."):
             raise ValueError(f"{path!r} is no name of a file here: names live in one flat directory, without '/'")
         check_name(path)
@@ -139,9 +154,9 @@ class Kernel:
         with self.trace.span(KernelWork, "create_file"):
             try:
                 self._write_new(path, data, warm)
-            except OSError:
+            except (OSError, OutOfMemory) as error:
                 do_unlink(self.files, path)
-                raise
+                raise error if isinstance(error, OSError) else OSError(errno.ENOMEM, str(error)) from None
 
     def _write_new(self, path: str, data: bytes, warm: bool) -> None:
         """Write a new file page by page, and make it durable."""
@@ -165,7 +180,7 @@ class Kernel:
         for _, record in self.disk.durable_files():
             if record.durable_path == path:
                 return record.durable_bytes()
-        raise FileNotFoundError(2, f"the disk has no file {path!r}", path)
+        raise FileNotFoundError(errno.ENOENT, f"the disk has no file {path!r}", path)
 
     def drop_caches(self, path: str) -> None:
         """Write the file's dirty pages back, then drop its clean, unmapped pages from the page cache."""
@@ -315,17 +330,6 @@ class Kernel:
             self.disk.capacity = used + left
         else:
             self.sb.max_blocks = used + left
-
-
-def fill_slots(given: dict[str, Function]) -> Slots:
-    """Return the reference functions with the `given` ones in their place; raises TypeError for an unknown name."""
-    known = set(Slots.__dataclass_fields__)
-    for name, function in given.items():
-        if name not in known:
-            raise TypeError(f"no kernel function {name!r} can be replaced; these can: {', '.join(sorted(known))}")
-        if not callable(function):
-            raise TypeError(f"{name} is {function!r}: give a function")
-    return replace(REFERENCE, **given)
 
 
 def file_content(inode: Inode) -> bytes:

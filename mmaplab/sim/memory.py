@@ -17,7 +17,6 @@ together; here `Page` is one frame and `Folio` (inode.py) a run of them. Leaves 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
 
 from mmaplab.constants import PAGE_SIZE
 from mmaplab.sim.events import Copy, PageAlloc, PageFree, UserStore, Zero
@@ -30,11 +29,11 @@ ZERO_PFN = 0
 
 
 class OutOfMemory(Exception):
-    """No frame is free and none could be reclaimed."""
+    """No frame is free, none could be reclaimed, and no other process could be ended for it."""
 
 
 def nothing_to_reclaim() -> bool:
-    """The answer of a machine that cannot reclaim: no frame was freed."""
+    """The answer of a machine that cannot reclaim, or end a process: no frame was freed."""
     return False
 
 
@@ -68,14 +67,14 @@ class Page:
 class Memory:
     """All frames of the machine; a device with doors.
 
-    `limit` is the number of frames, None for no limit. `reclaim`, where set, is asked for a free frame before
-    memory is out; it returns True when it freed one.
+    `limit` is the number of frames, None for no limit. Before memory is out, `reclaim` is asked for a free frame, and
+    then `kill` to end a process other than the one that runs; each returns True when it has done so.
     """
 
     def __init__(self, trace: Trace, limit: int | None = None) -> None:
         self.trace = trace
         self.limit = limit
-        self.reclaim: Callable[[], bool] = nothing_to_reclaim
+        self.reclaim = self.kill = nothing_to_reclaim
         self.zero_page = Page(ZERO_PFN)
         self.zero_page.data = ZEROS
         self.pages: dict[int, Page] = {ZERO_PFN: self.zero_page}
@@ -87,13 +86,15 @@ class Memory:
         """Frames in use, without the zero page."""
         return len(self.pages) - 1
 
-    def alloc_page(self, use: str) -> Page:
+    def alloc_page(self, use: str, patient: bool = True) -> Page:
         """Return a frame that nobody uses, the lowest first; its one reference is the caller's.
 
-        Raises OutOfMemory when the limit is reached and nothing can be reclaimed. Linux: mm/page_alloc.c.
+        Raises OutOfMemory when the limit is reached and nothing can be reclaimed; before that, other processes are
+        ended, the largest first, if the caller is `patient`: readahead and large folios can do without (__GFP_NORETRY).
+        Linux: mm/page_alloc.c; with a limit try_charge_memcg, mm/memcontrol.c (4.19 and later).
         """
         while self.limit is not None and self.used >= self.limit:
-            if not self.reclaim():
+            if not self.reclaim() and not (patient and self.kill()):
                 raise OutOfMemory(f"all {self.limit} frames are in use and none can be reclaimed")
         if self._free:
             pfn = heapq.heappop(self._free)

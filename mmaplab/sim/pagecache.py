@@ -91,12 +91,12 @@ def lru_add(folio: Folio) -> None:
         folio.mapping.host.i_sb.s_lru[folio] = None
 
 
-def alloc_pages(memory: Memory, count: int) -> list[Page]:
+def alloc_pages(memory: Memory, count: int, patient: bool = True) -> list[Page]:
     """Return `count` frames, or none: raises OutOfMemory with those taken so far given back."""
     pages: list[Page] = []
     try:
         for _ in range(count):
-            pages.append(memory.alloc_page("cache"))
+            pages.append(memory.alloc_page("cache", patient))
     except OutOfMemory:
         for page in pages:
             memory.put_page(page)
@@ -107,15 +107,15 @@ def alloc_pages(memory: Memory, count: int) -> list[Page]:
 # ---------------------------------------------------------------- doors
 
 
-def filemap_add_folio(mapping: AddressSpace, index: int, order: int = 0) -> Folio | None:
+def filemap_add_folio(mapping: AddressSpace, index: int, order: int = 0, patient: bool = True) -> Folio | None:
     """Put a new folio of 2**order frames under `index`; None if one of the pages is cached already (-EEXIST).
 
-    Raises OutOfMemory. Linux: filemap_add_folio, mm/filemap.c.
+    `patient` is that of `alloc_page`. Raises OutOfMemory. Linux: filemap_add_folio, mm/filemap.c.
     """
     sb = mapping.host.i_sb
     if any(i in mapping.i_pages for i in range(index, index + (1 << order))):
         return None
-    folio = Folio(mapping, index, order, alloc_pages(sb.memory, 1 << order))
+    folio = Folio(mapping, index, order, alloc_pages(sb.memory, 1 << order, patient))
     lru_add(folio)
     pages = folio.pages
     for i, page in enumerate(pages, index):

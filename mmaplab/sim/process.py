@@ -15,7 +15,7 @@ from mmaplab.interface import FaultCounts, MapsEntry, Stat
 from mmaplab.sim import brk, cpu, madvise, mlock, mmap, mprotect, mremap, msync, namei, readwrite, rlimit
 from mmaplab.sim.arguments import U64, octets, s64, text, u64, whole
 from mmaplab.sim.events import Syscall
-from mmaplab.sim.fault import mm_of
+from mmaplab.sim.fault import mm_of, syscall_out_of_memory
 from mmaplab.sim.memory import OutOfMemory
 from mmaplab.sim.mm_types import MmStruct, TaskStruct, VmArea
 from mmaplab.sim.namei import Files
@@ -69,9 +69,10 @@ class Process:
         try:
             self._machine.trace.pid = self.pid
             with self._machine.trace.span(Syscall, self.pid, name, tuple(args.items())) as span:
-                yield span
-        except OutOfMemory as error:
-            raise OSError(errno.ENOMEM, str(error)) from None
+                try:
+                    yield span
+                except OutOfMemory as error:
+                    raise syscall_out_of_memory(self.task, error) from None
         finally:
             self._check()
 

@@ -230,7 +230,7 @@ def do_page_cache_ra(file: File, index: int, nr_to_read: int, lookahead_size: in
 def add_if_there_is_room(mapping: AddressSpace, index: int, order: int = 0) -> Folio | None:
     """Add a folio, or None where one is cached already or memory is short: nobody waits for readahead."""
     try:
-        return filemap_add_folio(mapping, index, order)
+        return filemap_add_folio(mapping, index, order, patient=False)
     except OutOfMemory:
         return None
 

@@ -11,7 +11,7 @@ call `mm.slots.find_vma(mm, addr)`; the references are put in by `kernel.py`, at
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Function = Callable[..., Any]
@@ -47,3 +47,14 @@ class Slots:
     """(inode, length) -> None: take what lies behind the file's new end out of page tables and page cache."""
     do_msync: Function
     """(task, addr, length, flags) -> None: the msync system call; raises OSError."""
+
+
+def fill_slots(reference: Slots, given: dict[str, Function]) -> Slots:
+    """Return the reference functions with the `given` ones in their place; raises TypeError for an unknown name."""
+    known = set(Slots.__dataclass_fields__)
+    for name, function in given.items():
+        if name not in known:
+            raise TypeError(f"no kernel function {name!r} can be replaced; these can: {', '.join(sorted(known))}")
+        if not callable(function):
+            raise TypeError(f"{name} is {function!r}: give a function")
+    return replace(reference, **given)

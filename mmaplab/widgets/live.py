@@ -98,7 +98,7 @@ def raster_svg(faults: list[tuple[int, bool]], pages: int) -> Svg:
     parts.append(text(left, 16, "ring: major, the page had to be brought in; dot: minor", "s"))
     for i, (page, waited) in enumerate(shown):
         x, y = left + width * (i + 0.5) / max(len(shown), 1), top + height * (1 - (page + 0.5) / pages)
-        parts.append(circle(x, y, 4, "ring") if waited else circle(x, y, 1.6, "dot"))
+        parts.append(circle(x, y, 4, "ring") if waited else circle(x, y, 1.6, "inkfill"))
     major = sum(is_major for _, is_major in faults)
     said = f"{len(faults):,} faults, {major:,} of them major, for {pages:,} pages."
     return Svg(top + height + 30, "Faults as they arrive", said, said, tuple(parts), theme.WIDTH)

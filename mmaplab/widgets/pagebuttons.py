@@ -26,7 +26,7 @@ class Looks:
     """How the page buttons of one widget look."""
 
     def __init__(self) -> None:
-        small = {"width": "68px", "margin": "1px", "padding": "0"}
+        small = {"width": "66px", "margin": "1px", "padding": "0"}
         self.present = ipywidgets.Layout(**small, border="2px solid")
         self.absent = ipywidgets.Layout(**small, border="1px dashed")
         self.row = ipywidgets.Layout(flex_flow="row wrap")

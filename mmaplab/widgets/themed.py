@@ -10,10 +10,12 @@ from __future__ import annotations
 import html
 
 from mmaplab.views.svg import Svg, num, rect
-from mmaplab.views.theme import DARK, LIGHT, css
+from mmaplab.views.theme import DARK, LIGHT, NOW, css
 
 IN_THE_DARK = ":is(body[data-jp-theme-light='false'],body.vscode-dark) .mmaplab-picture"
-STYLE = f"<style>{css('.mmaplab-picture', LIGHT)}{css(IN_THE_DARK, DARK)}</style>"
+HALO = f"{IN_THE_DARK} .now{{fill:#6B6200;stroke:{NOW}}}"
+"""A halo on which words in the light ink of a dark page can be read."""
+STYLE = f"<style>{css('.mmaplab-picture', LIGHT)}{css(IN_THE_DARK, DARK)}{HALO}</style>"
 
 
 def themed(picture: Svg) -> str:

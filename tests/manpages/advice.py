@@ -211,7 +211,7 @@ MADVISE = Page(
         ],
         "ENOMEM MADV_POPULATE_READ or MADV_POPULATE_WRITE without memory": [
             Row(lambda p: p.madvise(hole(p), 4 * PAGE, MADV_POPULATE_READ), "ENOMEM"),
-            Row(lambda p: p.madvise(anon(p, 40), 40 * PAGE, MADV_POPULATE_WRITE), "ENOMEM", {"memory_pages": 20}),
+            Row(lambda p: p.madvise(anon(p, 40), 40 * PAGE, MADV_POPULATE_WRITE), "SIGKILL", {"memory_pages": 20}),
         ],
         "EPERM MADV_HWPOISON without a privilege": [
             Row(lambda p: p.madvise(filled(p), PAGE, MADV_HWPOISON), "EINVAL"),

@@ -15,7 +15,7 @@ import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mmaplab.constants import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE
+from mmaplab.constants import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE, Sig
 from mmaplab.interface import FatalSignal, Process
 from mmaplab.sim import Kernel
 
@@ -75,7 +75,7 @@ def answer_of(program: Callable[[Process], object], p: Process) -> object:
     try:
         return program(p)
     except FatalSignal as signal:
-        return signal.code_name
+        return "SIGKILL" if signal.signo == Sig.SIGKILL else signal.code_name
     except OSError as error:
         return "EOPNOTSUPP" if error.errno == errno.EOPNOTSUPP else errno.errorcode.get(error.errno or 0, str(error))
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 import pytest
 
-from mmaplab import ledger
-from mmaplab.constants import MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE
+from mmaplab.constants import MAP_ANONYMOUS, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE, Madv
 from mmaplab.interface import FatalSignal
 from mmaplab.sim import Kernel, KernelConfig, invariants
 from mmaplab.sim import events as ev
+from mmaplab.sim.process import Process
 from tests.sim.conftest import PAGE
 
 RW = PROT_READ | PROT_WRITE
@@ -119,13 +120,81 @@ def test_a_process_that_alone_needs_too_much_is_killed_itself() -> None:
     assert kernel.spawn().mmap(0, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS)  # the kernel lives on
 
 
-def test_a_full_tmpfs_and_no_memory_are_errors_of_the_call() -> None:
-    kernel = small(4, file_system="tmpfs")
-    kernel.create_file("f")
+def written(p: Process) -> object:
+    """Eight pages of a file in memory."""
+    fd = p.memfd_create("eight")
+    return p.write(fd, bytes(8 * PAGE))
+
+
+def anonymous(p: Process, flags: int = 0) -> int:
+    return p.mmap(0, 8 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | flags)
+
+
+SYSTEM_CALLS: dict[str, Callable[[Process], object]] = {
+    "write": written,
+    "mlock": lambda p: p.mlock(anonymous(p), 8 * PAGE),
+    "MADV_POPULATE_WRITE": lambda p: p.madvise(anonymous(p), 8 * PAGE, Madv.MADV_POPULATE_WRITE),
+    "MAP_POPULATE": lambda p: anonymous(p, MAP_POPULATE),
+    "store": lambda p: p.store(anonymous(p), bytes(8 * PAGE)),
+}
+"""Each needs eight frames."""
+
+
+@pytest.mark.parametrize("call", SYSTEM_CALLS)
+def test_whoever_needs_memory_the_largest_process_is_the_victim(call: str) -> None:
+    """4.19 and later: also in a system call (commit 29ef680ae7c2, Documentation/admin-guide/cgroup-v2.rst)."""
+    kernel = small(12)
+    large, little = kernel.spawn(), kernel.spawn()
+    a = large.mmap(0, 9 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS)
+    large.store(a, b"x" * 9 * PAGE)
+    SYSTEM_CALLS[call](little)
+    assert list(kernel.processes) == [little.pid]
+    assert kernel.memory.used == 8
+    with pytest.raises(ProcessLookupError):
+        large.load(a)
+
+
+@pytest.mark.parametrize("call", SYSTEM_CALLS)
+def test_a_call_of_the_largest_process_that_finds_no_memory_ends_it(call: str) -> None:
+    """It would be told ENOMEM, but it is killed before it sees that."""
+    kernel = small(6)
+    p, other = kernel.spawn(), kernel.spawn()
+    p.store(p.mmap(0, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS), b"x")
+    with pytest.raises(FatalSignal, match="SIGKILL"):
+        SYSTEM_CALLS[call](p)
+    assert kernel.trace.depth == 0
+    assert list(kernel.processes) == [other.pid]
+    assert kernel.memory.used == 0
+    other.store(other.mmap(0, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS), b"y")
+
+
+def test_nobody_is_ended_for_what_can_be_done_without() -> None:
+    """Readahead stops where memory does, and a large write takes smaller folios (__GFP_NORETRY)."""
+    kernel = Kernel(KernelConfig(memory_pages=24), check=invariants.check)
+    kernel.create_file("f", bytes(64 * PAGE))
+    large, little = kernel.spawn(), kernel.spawn()
+    large.store(large.mmap(0, 20 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS), b"x" * 20 * PAGE)
+    fd = little.open("f", O_RDWR)
+    assert little.load(little.mmap(0, 64 * PAGE, PROT_READ, MAP_SHARED, fd)) == b"\0"
+    assert little.write(fd, b"w" * 64 * PAGE) == 64 * PAGE
+    assert len(kernel.processes) == 2
+
+
+def test_a_private_copy_for_which_no_page_of_the_file_can_be_read_leaves_nothing_behind() -> None:
+    kernel = small(1)
+    kernel.create_file("f", bytes(PAGE))
     p = kernel.spawn()
-    fd = p.open("f", O_RDWR)
-    assert p.write(fd, bytes(3 * PAGE)) == 3 * PAGE
+    a = p.mmap(0, PAGE, RW, MAP_PRIVATE, p.open("f"))
+    with pytest.raises(FatalSignal, match="SIGKILL"):
+        p.store(a, b"x")
+    assert kernel.memory.used == 0
+
+
+@pytest.mark.parametrize(("file_system", "pages", "code"), [("tmpfs", None, errno.ENOMEM), ("tmpfs", 3, errno.ENOSPC)])
+def test_a_file_that_does_not_fit_is_not_made(file_system: str, pages: int | None, code: int) -> None:
+    kernel = small(4, file_system=file_system, disk_pages=pages)
     with pytest.raises(OSError) as caught:
-        p.write(fd, bytes(3 * PAGE))
-    assert caught.value.errno == errno.ENOMEM
-    assert ledger.copies(kernel.trace.last())["copy_from_user"] == PAGE
+        kernel.create_file("f", bytes(5 * PAGE))
+    assert (caught.value.errno, kernel.memory.used, kernel.files.names) == (code, 0, {})
+    kernel.create_file("f", bytes(2 * PAGE))
+    assert kernel.file_bytes("f") == bytes(2 * PAGE)

@@ -23,7 +23,7 @@ def test_an_order_that_is_none_is_refused() -> None:
 def test_the_picture_has_one_mark_per_fault_and_rings_for_major_ones() -> None:
     picture = raster_svg([(0, True), (16, False), (32, True), (48, False)], 64)
     check(picture)
-    assert (count(picture, "circle", "ring"), count(picture, "circle", "dot")) == (2, 2)
+    assert (count(picture, "circle", "ring"), count(picture, "circle", "inkfill")) == (2, 2)
     assert picture.description == "4 faults, 2 of them major, for 64 pages."
     check(raster_svg([], 64))
 
@@ -31,7 +31,7 @@ def test_the_picture_has_one_mark_per_fault_and_rings_for_major_ones() -> None:
 def test_a_long_walk_is_thinned_out_but_counted_in_full() -> None:
     picture = raster_svg([(i, False) for i in range(4000)], 4096)
     check(picture)
-    assert count(picture, "circle", "dot") <= 1500
+    assert count(picture, "circle", "inkfill") <= 1500
     assert picture.description.startswith("4,000 faults")
 
 
@@ -48,7 +48,7 @@ def test_a_machine_that_cannot_says_so_and_can_be_asked_again(monkeypatch: pytes
     assert walk.table["pages touched"] == walk.table["pages"] == 4096
     picture = walk.draw(walk.table)
     check(picture)
-    assert count(picture, "circle", "ring") + count(picture, "circle", "dot") > 4096 // 16
+    assert count(picture, "circle", "ring") + count(picture, "circle", "inkfill") > 4096 // 16
 
 
 @pytest.mark.parametrize("error", [OSError(28, "no room <here>"), KeyError("<perf>"), ZeroDivisionError("<half>")])
