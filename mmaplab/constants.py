@@ -20,6 +20,10 @@ PMD_SIZE = PTRS_PER_PTE * PAGE_SIZE
 TASK_SIZE = 0x7FFF_FFFF_F000
 """The end of user addresses: 128 TiB less one page (four-level page tables)."""
 SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE = 0, 1, 2, 3, 4
+MOST_MINCORE_PAGES = 1 << 23
+"""mincore of more pages than that (32 GiB) is refused on both kernels: the answer has a value for each."""
+MOST_FILE_BYTES = 1 << 30
+"""`file_bytes` returns no more than that at once, on both kernels."""
 
 
 class Prot(IntFlag):

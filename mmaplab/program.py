@@ -10,43 +10,30 @@ down every call and passes it on; children that it forks are stand-ins too.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
 from mmaplab import constants
-from mmaplab.calls import (
-    ADDRESSES,
-    PARAMETERS,
-    Argument,
-    Call,
-    Name,
-    Outcome,
-    arguments,
-    call_text,
-    errno_text,
-    outcome_text,
-    perform,
-)
-from mmaplab.constants import PAGE_MASK, PAGE_SIZE
+from mmaplab.calls import PARAMETERS, Call, Outcome, arguments, call_text, errno_text, outcome_text, perform
+from mmaplab.endless import EndlessProgram, EndlessRun, Lines
 from mmaplab.interface import FatalSignal, FaultCounts, Kernel, Process, Program
+from mmaplab.naming import Namer
 
-NEAR = 1 << 20
-"""An address this close to a named mapping (bytes) is still written with its name."""
-
-
-class EndlessProgram(RuntimeError):
-    """The program made more calls, or ran longer, than it may."""
+MOST_LINES = 5_000_000
+"""Lines of Python that a program whose time is not limited may run between two calls; it takes some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a program may be; the time is looked at between two calls."""
+    """How long a program may be: calls, seconds, and lines of Python between two calls."""
 
     max_steps: int = 100_000
     max_seconds: float = 60.0
+    max_lines: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,99 +43,6 @@ class Step:
     call: Call
     outcome: Outcome
     faults: FaultCounts | None = None
-
-
-# ---------------------------------------------------------------- names
-
-
-class Namer:
-    """Gives names to what calls return, and finds the names in what they are given later."""
-
-    def __init__(self) -> None:
-        self.mappings: list[tuple[int, int, str]] = []
-        """(start, end, name) of what mmap, mremap and brk gave, oldest first."""
-        self.descriptors: dict[int, str] = {}
-        self.given: dict[str, int] = {}
-
-    def symbolic(self, who: str, name: str, args: Sequence[object]) -> Call:
-        """Return the call with names in place of the addresses and descriptors that have one."""
-        named = tuple(self._argument(p, arg) for p, arg in zip(PARAMETERS[name], args, strict=True))
-        return Call(who, name, named, self._names_of_result(name, named))
-
-    def learn(self, call: Call, args: Sequence[object], outcome: Outcome) -> Call:
-        """Take note of what a call gave; returns the call with the names that its result has in the end."""
-        if call.name == "close" and outcome.ok:
-            self.descriptors.pop(cast(int, args[0]), None)
-        if not call.gives or not outcome.ok:
-            return replace(call, gives=())
-        values = outcome.value if isinstance(outcome.value, tuple) else (outcome.value,)
-        if call.name in ("open", "dup", "pipe", "memfd_create"):
-            self.descriptors.update(zip(cast("tuple[int, ...]", values), call.gives, strict=True))
-        elif call.name != "fork":
-            return self._learn_mapping(call, args, cast(int, values[0]))
-        self._count(call.gives)
-        return call
-
-    def name_of(self, addr: int) -> str | None:
-        """Return `a+0x1000` for an address in or near a named mapping, the newest first; else None."""
-        name = self._named_address(addr)
-        return str(name) if name else None
-
-    def _argument(self, parameter: str, arg: object) -> Argument:
-        if isinstance(arg, bytes | str):
-            return arg
-        if isinstance(arg, bytearray | memoryview):
-            return bytes(arg)
-        if not hasattr(arg, "__index__"):
-            raise TypeError(f"{parameter} is {arg!r}: give a number, a string or bytes")
-        value = int(cast(int, arg))
-        if parameter == "fd" and value in self.descriptors:
-            return Name(self.descriptors[value])
-        return (self._named_address(value) if parameter in ADDRESSES else None) or value
-
-    def _named_address(self, addr: int) -> Name | None:
-        inside = [(start, name) for start, end, name in self.mappings if start <= addr < end]
-        near = [(start, name) for start, end, name in self.mappings if start - NEAR <= addr < end + NEAR]
-        if not inside and not near:
-            return None
-        start, name = (inside or near)[-1]
-        return Name(name, addr - start)
-
-    def _names_of_result(self, name: str, args: tuple[Argument, ...]) -> tuple[str, ...]:
-        if name == "pipe":
-            return (self._fresh("r"), self._fresh("w"))
-        if name in ("open", "dup", "memfd_create"):
-            return (self._fresh("fd"),)
-        if name == "fork":
-            return (self._fresh("child"),)
-        if name == "brk" and args == (0,):
-            return (self._fresh("heap"),)
-        return (self._letter(),) if name in ("mmap", "mremap") else ()
-
-    def _learn_mapping(self, call: Call, args: Sequence[object], start: int) -> Call:
-        """A result that was asked for by address needs no name of its own: it is `a+0x1000` already."""
-        if start in args and self._named_address(start):
-            return replace(call, gives=())
-        length = PAGE_SIZE if call.name == "brk" else cast(int, args[2 if call.name == "mremap" else 1])
-        self.mappings.append((start, start + max(PAGE_SIZE, length + PAGE_SIZE - 1 & PAGE_MASK), call.gives[0]))
-        self._count(call.gives)
-        return call
-
-    def _count(self, names: Sequence[str]) -> None:
-        for name in names:
-            stem = name.rstrip("0123456789")
-            self.given[stem] = self.given.get(stem, 0) + 1
-
-    def _fresh(self, stem: str) -> str:
-        number = self.given.get(stem, 0) + 1
-        return stem if number == 1 else f"{stem}{number}"
-
-    def _letter(self) -> str:
-        """Return the next of a, b, ..., z, a2, b2, ... without the p, which is the process."""
-        letters = "abcdefghijklmnoqstuvxyz"
-        number = sum(self.given.get(letter, 0) for letter in letters)
-        rounds, at = divmod(number, len(letters))
-        return letters[at] + (str(rounds + 1) if rounds else "")
 
 
 # ---------------------------------------------------------------- the stand-in
@@ -165,6 +59,15 @@ class Recorder:
         self.calls: list[Call] = []
         """The calls made so far, with the names that their results have."""
         self.began = time.monotonic()
+        self.lines = Lines(self.limits.max_lines, error=EndlessRun, look=self._check_time)
+
+    def run(self, program: Callable[..., object], *args: object) -> object:
+        """Run the program; raises EndlessProgram where it exceeds its limits, also in a loop that makes no call."""
+        self.lines.count = 0
+        try:
+            return self.lines.run(program, *args)
+        except EndlessRun as stopped:
+            raise EndlessProgram(self._endless(str(stopped))) from None
 
     def stand_in(self, who: str) -> Process:
         """Return what the program takes for the process `who`."""
@@ -172,7 +75,23 @@ class Recorder:
 
     def call(self, who: str, name: str, *args: object, **kwargs: object) -> object:
         """Make one call of the program: name its arguments, run it, name its result, and hand back the value."""
-        self._check_limits()
+        counting = self.lines.pause()
+        try:
+            return self._call(who, name, args, kwargs)
+        except EndlessRun as stopped:
+            if counting:
+                raise  # through the program, which may catch any Exception
+            raise EndlessProgram(str(stopped)) from None
+        finally:
+            self.lines.resume(counting)
+
+    def _call(self, who: str, name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        if len(self.calls) >= self.limits.max_steps:
+            raise EndlessRun(
+                f"the program made {self.limits.max_steps:,} calls and went on: does it end? "
+                "A long one can be given more with max_steps=..."
+            )
+        self._check_time()
         values = arguments(name, args, kwargs)
         call = self.namer.symbolic(who, name, values)
         outcome = self.make(call)
@@ -183,17 +102,19 @@ class Recorder:
             raise outcome.error
         return self.stand_in(call.gives[0]) if name == "fork" else outcome.value
 
-    def _check_limits(self) -> None:
-        if len(self.calls) >= self.limits.max_steps:
-            raise EndlessProgram(
-                f"the program made {self.limits.max_steps:,} calls and went on: does it end? "
-                "A long one can be given more with max_steps=..."
-            )
+    def _check_time(self) -> None:
         if time.monotonic() - self.began > self.limits.max_seconds:
-            raise EndlessProgram(
+            raise EndlessRun(
                 f"the program ran for {self.limits.max_seconds:g} seconds and {len(self.calls):,} calls, and went on: "
                 "does it end? A long one can be given more with max_seconds=..."
             )
+
+    def _endless(self, why: str) -> str:
+        """Return why the program was stopped; a loop without a call has told its line only."""
+        if not why.startswith("line "):
+            return why
+        last = f"its last call, {call_text(self.calls[-1], brief=True)}" if self.calls else "its beginning"
+        return f"the program ran {self.lines.most:,} lines of Python after {last}, and went on at {why}. Does it end?"
 
 
 class StandIn:
@@ -289,7 +210,7 @@ def record(
     recorder = Recorder(make, names, Limits(max_steps, max_seconds))
     log = Log(namer=recorder.namer)
     try:
-        program(recorder.stand_in("p"))
+        recorder.run(program, recorder.stand_in("p"))
     except (OSError, FatalSignal) as error:
         log.died = error
     log.steps = [Step(call, *what) for call, what in zip(recorder.calls, seen, strict=False)]

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from mmaplab.calls import Outcome, call_text, outcome_text
 from mmaplab.interface import FatalSignal, FaultCounts, Kernel, Process, Program
 from mmaplab.lockstep import Difference, Lockstep, Side, TwinStep
-from mmaplab.program import Limits, Namer, Recorder, faults_text
+from mmaplab.naming import Namer
+from mmaplab.program import Limits, Recorder, faults_text
 
 ADDRESS = re.compile(r"\b0x([0-9a-f]+)\b")
 AREA = re.compile(r"([0-9a-f]+)-[0-9a-f]+( [r-][w-][x-][sp] .*)$", re.MULTILINE)
@@ -192,7 +193,7 @@ def twin(
     recorder = Recorder(lockstep.make, (lockstep.real or lockstep.sim).names, Limits(max_steps, max_seconds))
     comparison = Comparison(lockstep.steps, real is not None, namer=recorder.namer)
     try:
-        program(recorder.stand_in("p"))
+        recorder.run(program, recorder.stand_in("p"))
     except (OSError, FatalSignal) as error:
         comparison.died = error
     made = zip(recorder.calls, lockstep.steps, strict=False)

@@ -88,8 +88,9 @@ TOWERS = {
     "programs": Tower(  # a program, recorded, and run in step on two kernels; the kernels are handed in
         uses=("constants", "interface"),
         floors=(
-            "calls",
-            "freedoms program",
+            "calls endless",
+            "freedoms naming",
+            "program",
             "explain",
             "lockstep",
             "twin",
@@ -107,7 +108,7 @@ TOWERS = {
     "fuzz": Tower(
         uses=("shared", "sim", "real", "ledger", "programs"),
         floors=(
-            "fuzz fuzz.profiles fuzz.shrink",
+            "fuzz fuzz.profiles fuzz.residency fuzz.shrink",
             "fuzz.writer",
             "fuzz.coverage fuzz.generate fuzz.pair",
             "fuzz.compare fuzz.live",

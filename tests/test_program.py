@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import sys
+import time
 from contextlib import suppress
+from random import Random
 
 import pytest
 
+from mmaplab.calls import perform
 from mmaplab.constants import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE
+from mmaplab.endless import EndlessProgram
 from mmaplab.freedoms import outcome_key
 from mmaplab.interface import FaultCounts, Process, Program, SegmentationFault
-from mmaplab.program import EndlessProgram, Log, record
+from mmaplab.naming import Newest
+from mmaplab.program import Limits, Log, Recorder, record
 from mmaplab.sim import Kernel
 
 RW = PROT_READ | PROT_WRITE
@@ -132,6 +139,98 @@ def test_an_endless_program_is_stopped() -> None:
         logged(endless, max_steps=50)
     with pytest.raises(EndlessProgram, match=r"ran for 0\.01 seconds"):
         logged(endless, max_seconds=0.01)
+
+
+def without_a_call(p: Process) -> None:
+    p.mmap(0, 4096, RW, ANON)
+    while True:
+        pass
+
+
+def swallows(p: Process) -> None:
+    while True:
+        with suppress(Exception):
+            p.load(0)
+
+
+def swallows_without_a_call(p: Process) -> None:
+    while True:
+        try:
+            int("0")
+        except Exception:
+            return
+
+
+@pytest.mark.parametrize("program", [without_a_call, swallows, swallows_without_a_call])
+def test_an_endless_program_is_stopped_whatever_it_does(program: Program) -> None:
+    begin = time.monotonic()
+    with pytest.raises(EndlessProgram, match=r"ran for 0\.05 seconds.*does it end"):
+        logged(program, max_seconds=0.05)
+    with pytest.raises(EndlessProgram, match="made 30 calls" if program is swallows else r"ran for 0\.1 seconds"):
+        logged(program, max_steps=30, max_seconds=0.1 if program is not swallows else 60)
+    assert time.monotonic() - begin < 20
+
+
+def test_the_lines_between_two_calls_can_be_limited() -> None:
+    """Where time is not: an error that comes at the same line every time."""
+    names: dict[str, object] = {"p": Kernel().spawn()}
+    recorder = Recorder(lambda call: perform(call, names), names, Limits(max_seconds=math.inf, max_lines=1000))
+    told = (
+        r"ran 1,000 lines of Python after its last call, a = p\.mmap\(.*, and went on at line \d+: (while True:|pass)"
+    )
+    with pytest.raises(EndlessProgram, match=told):
+        recorder.run(without_a_call, recorder.stand_in("p"))
+
+    def long_but_not_endless(p: Process) -> None:
+        for i in range(20):
+            p.brk(0)
+            assert sum(1 for _ in range(i * 20)) >= 0
+
+    recorder.run(long_but_not_endless, recorder.stand_in("p"))
+
+
+def test_whoever_traces_goes_on_tracing() -> None:
+    seen: list[str] = []
+
+    def tracer(frame: object, event: str, arg: object) -> None:
+        seen.append(frame.f_code.co_name)  # type: ignore[attr-defined]
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        logged(two_areas)
+        with pytest.raises(EndlessProgram):
+            logged(endless, max_steps=5)
+        assert sys.gettrace() is tracer
+    finally:
+        sys.settrace(before)
+    assert "do_mmap" in seen, "the kernel is traced as before, also inside a recorded program"
+
+
+def test_an_address_has_the_name_of_what_was_mapped_there_last() -> None:
+    """As a list of all mappings tells it, searched from its end."""
+    random = Random(3)
+    newest, put = Newest(), []
+    for number in range(300):
+        start = random.randrange(1000)
+        end = start + random.randrange(1, 120)
+        newest.put(start, end, (start, str(number)))
+        put.append((start, end, (start, str(number))))
+        for addr in random.sample(range(-5, 1130), 25):
+            holding = [place for begin, stop, place in put if begin <= addr < stop]
+            assert newest.at(addr) == (holding[-1] if holding else None)
+
+
+def test_the_names_of_many_mappings_cost_no_more_than_a_few() -> None:
+    """Twice as many calls take twice the time, or so; not four times."""
+
+    def program(count: int) -> Program:
+        return lambda p: [p.munmap(p.mmap(0, 4096, RW, ANON), 4096) for _ in range(count)]
+
+    log = logged(program(4000), max_steps=10_000)
+    inside, near = log.namer.inside, log.namer.near
+    assert len(inside.starts) == len(near.starts) == 1, "what is covered is forgotten"
+    assert str(log[7999].call) == "p.munmap(x174, 0x1000)"
 
 
 def test_many_mappings_have_different_names() -> None:

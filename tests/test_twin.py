@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from mmaplab.constants import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE
+from mmaplab.endless import EndlessProgram
 from mmaplab.interface import BusError, Process
 from mmaplab.lab import NotAvailable
-from mmaplab.program import EndlessProgram
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.twin import Comparison, twin
 

@@ -17,9 +17,10 @@ from typing import Any
 
 from mmaplab.calls import Outcome, perform
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE
+from mmaplab.endless import Endless
 from mmaplab.grading.plain import NotPlain, Plain, to_plain
 from mmaplab.grading.programs import Scenario
-from mmaplab.grading.watch import MOST_LINES, Endless, Watched
+from mmaplab.grading.watch import MOST_LINES, Watched
 from mmaplab.interface import FatalSignal
 from mmaplab.pte import pte_dirty, pte_pfn, pte_user, pte_write
 from mmaplab.sim import Kernel, KernelConfig

@@ -10,13 +10,13 @@ A loop that runs no line of Python, as `time.sleep(1000)`, is ended by the time 
 from __future__ import annotations
 
 import linecache
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
+from mmaplab.endless import PACKAGE, Endless, Lines, line_text
 from mmaplab.grading.contracts import CONTRACTS, error_words, misfit, value_words
 from mmaplab.sim.kernel import REFERENCE
 
@@ -24,14 +24,7 @@ MOST_LINES = 50_000
 """Lines of the learner's code that one call of a program may run."""
 CALL_LINES = 20
 """A call of the function counts as so many lines: the kernel's own loop around it must end too."""
-PACKAGE = str(Path(__file__).resolve().parents[1])
 LIBRARY = str(Path(linecache.__file__).parent)
-
-Tracer = Callable[[FrameType, str, object], Any]
-
-
-class Endless(BaseException):
-    """The learner's code has run too many lines; not an Exception, so that no `except Exception` of theirs keeps it."""
 
 
 class WrongType(Exception):
@@ -49,14 +42,14 @@ class Watched:
         self.contract = CONTRACTS[slot]
         code = getattr(function, "__code__", None)
         self.own_file = code.co_filename if isinstance(code, CodeType) else ""
-        self.lines = 0
+        self.lines = Lines(most_lines, self.own_file)
         self.said = ""
         """The call that tells the difference best, in words."""
         self._disagreed = self._failed = False
 
     def begin(self) -> None:
         """A new call of the program begins: count anew."""
-        self.lines, self.said, self._disagreed, self._failed = 0, "", False, False
+        self.lines.count, self.said, self._disagreed, self._failed = 0, "", False, False
 
     @property
     def telling(self) -> int:
@@ -67,18 +60,14 @@ class Watched:
         """Call the learner's function as the kernel does."""
         name = f"{self.slot}({', '.join(map(value_words, args))})"
         right = self._reference(args)
-        was = sys.gettrace()
-        self._count(CALL_LINES, "")
-        sys.settrace(self._enter)
+        self.lines.add(CALL_LINES, "")
         try:
-            result = self.function(*args)
+            result = self.lines.run(self.function, *args)
         except BaseException as error:
-            sys.settrace(was)
             self._failed = True
             ended = "did not come back" if isinstance(error, Endless) else f"raised {error_words(error)}"
             self._remember(name, ended, right)
             raise
-        sys.settrace(was)
         self._remember(name, f"returned {value_words(result)}", right)
         if not self.contract.accepts(result):
             self._failed = True
@@ -102,25 +91,6 @@ class Watched:
         self._disagreed = bool(right) and came != right
         self.said = f"your {name} {came}" + (f"; the reference {right}" if self._disagreed else "")
 
-    # ---- counting lines
-
-    def _count(self, lines: int, where: str) -> None:
-        self.lines += lines
-        if self.lines > self.most_lines:
-            raise Endless(where)
-
-    def _enter(self, frame: FrameType, event: str, arg: object) -> Tracer | None:
-        """A function is entered: follow it line by line where it is not the package's own."""
-        path = frame.f_code.co_filename
-        return None if path.startswith(PACKAGE) and path != self.own_file else self._line
-
-    def _line(self, frame: FrameType, event: str, arg: object) -> Tracer:
-        if event == "line":
-            self.lines += 1
-            if self.lines > self.most_lines:
-                raise Endless(line_text(frame.f_code.co_filename, frame.f_lineno))
-        return self._line
-
     # ---- what went wrong, in words
 
     def complaint(self, error: BaseException) -> dict[str, str]:
@@ -140,8 +110,3 @@ class Watched:
         own = [frame for frame in frames if frame.filename == self.own_file]
         own = own or [frame for frame in frames if not frame.filename.startswith((PACKAGE, LIBRARY))]
         return line_text(own[-1].filename, own[-1].lineno or 0) if own else ""
-
-
-def line_text(path: str, number: int) -> str:
-    """Return a line of source with its number: `line 7: return vma`."""
-    return f"line {number}: {linecache.getline(path, number).strip()[:100]}".removesuffix(": ")

@@ -29,7 +29,7 @@ from mmaplab.interface import FatalSignal, Program
 from mmaplab.outcomes.contents import checked, content_text
 from mmaplab.outcomes.watch import TooManyOutcomes, Watch, too_many
 from mmaplab.outcomes.worlds import Found
-from mmaplab.program import Limits, Recorder
+from mmaplab.program import MOST_LINES, Limits, Recorder
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim import events as ev
 
@@ -188,7 +188,8 @@ def crash_outcomes(
 
     `files` exist before, cached and on the disk. A store is found whole in a page or not at all: a program whose stores
     may be cut stores byte by byte. A program that ends with an OSError or a signal has died of it; `died` says so.
-    Raises TooManyOutcomes past `limit`, EndlessProgram past `max_steps` calls, TypeError, ValueError.
+    Raises TooManyOutcomes past `limit`, EndlessProgram past `max_steps` calls or in a loop that makes none, TypeError,
+    ValueError.
     See watch.py for what is left out.
     """
     files = checked(program, files, limit)
@@ -217,10 +218,10 @@ class Run:
 
     def make_all(self, program: Program, max_steps: int) -> None:
         """Run the program to its end."""
-        recorder = Recorder(self.make, self.names, Limits(max_steps, max_seconds=math.inf))
+        recorder = Recorder(self.make, self.names, Limits(max_steps, math.inf, MOST_LINES))
         self.calls = recorder.calls
         try:
-            program(recorder.stand_in("p"))
+            recorder.run(program, recorder.stand_in("p"))
         except (OSError, FatalSignal) as error:
             self.died = error
         except BaseException:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from mmaplab.calls import PARAMETERS, Outcome, arguments, bytes_text
+from mmaplab.endless import EndlessProgram, EndlessRun, Lines
 from mmaplab.interface import FatalSignal, Process
+from mmaplab.program import MOST_LINES
 from mmaplab.sim.process import Process as SimProcess
 
 READS = ("load", "read", "pread")
@@ -52,9 +54,9 @@ def argument_text(arg: object) -> str:
 class HeldProcess:
     """What a program takes for its process while it is held: known answers, then a Pause."""
 
-    def __init__(self, pid: int, whole: bool, answers: Sequence[tuple[Step, Outcome]]) -> None:
+    def __init__(self, pid: int, whole: bool, answers: Sequence[tuple[Step, Outcome]], lines: Lines) -> None:
         self.pid = pid
-        self._whole, self._answers = whole, answers
+        self._whole, self._answers, self._lines = whole, answers, lines
         self._done = 0
         self.values: list[bytes] = []
         """What the finished loads and reads gave."""
@@ -68,7 +70,11 @@ class HeldProcess:
             raise AttributeError(f"a process has no call {name!r}")
 
         def make(*args: object, **kwargs: object) -> object:
-            value = self._split(name, *arguments(name, args, kwargs))
+            counting = self._lines.pause()
+            try:
+                value = self._split(name, *arguments(name, args, kwargs))
+            finally:
+                self._lines.resume(counting)
             if name in READS:
                 self.values.append(cast(bytes, value))
             return value
@@ -118,11 +124,17 @@ class Held:
 
     def advance(self) -> None:
         """Let the program run, with the answers so far, to its next step."""
-        held = HeldProcess(self.process.pid, self.whole, self.past)
+        lines = Lines(MOST_LINES, error=EndlessRun)
+        held = HeldProcess(self.process.pid, self.whole, self.past, lines)
         try:
-            self.program(held, *self.given)
+            lines.run(self.program, held, *self.given)
         except Pause:
             pass
+        except EndlessRun as stopped:
+            raise EndlessProgram(
+                f"after {len(self.past)} steps a program ran {lines.most:,} lines of Python without another step, and "
+                f"went on at {stopped}. Does it end?"
+            ) from None
         except (OSError, FatalSignal) as error:
             self.died = error if held.next is None else None
         self.next, self.values = held.next, tuple(held.values)

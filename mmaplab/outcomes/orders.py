@@ -27,10 +27,11 @@ from dataclasses import dataclass, field
 
 from mmaplab.calls import Outcome, outcome_text, perform
 from mmaplab.constants import PAGE_SIZE
+from mmaplab.endless import EndlessProgram
 from mmaplab.interface import Process
 from mmaplab.outcomes.contents import checked, content_text
 from mmaplab.outcomes.held import Held, SteeredProgram, Step, Steps, argument_text
-from mmaplab.program import EndlessProgram, Limits, Recorder
+from mmaplab.program import MOST_LINES, Limits, Recorder
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.kernel import file_content
 
@@ -75,8 +76,8 @@ def start(setting: Setting) -> Run:
     given: tuple[object, ...] = ()
     if setting.setup is not None:
         names: dict[str, object] = {"p": first}
-        recorder = Recorder(lambda call: perform(call, names), names, Limits(setting.max_steps, max_seconds=math.inf))
-        given = (setting.setup(recorder.stand_in("p")),)
+        recorder = Recorder(lambda call: perform(call, names), names, Limits(setting.max_steps, math.inf, MOST_LINES))
+        given = (recorder.run(setting.setup, recorder.stand_in("p")),)
     programs = []
     for program in setting.programs:
         process = first.clone_thread() if setting.threads else first.fork()

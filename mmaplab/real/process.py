@@ -7,7 +7,7 @@ import os
 import struct
 from pathlib import Path
 
-from mmaplab.constants import PAGE_SIZE, SEEK_SET, TASK_SIZE, Map, Mremap
+from mmaplab.constants import MOST_MINCORE_PAGES, PAGE_SIZE, SEEK_SET, TASK_SIZE, Map, Mremap
 from mmaplab.interface import FaultCounts, MapsEntry, Stat
 from mmaplab.lab import NotAvailable
 from mmaplab.real import procfs
@@ -212,7 +212,9 @@ class LinuxProcess:
         pages = (u64("length", length) + PAGE_SIZE - 1) // PAGE_SIZE
         if u64("addr", addr) + length > TASK_SIZE:  # refused before it looks at an area, or at where the answer goes
             self._call("mincore", addr, length, Out(1))
-        out = Out(min(pages, LARGEST))
+        if pages > MOST_MINCORE_PAGES:
+            raise ValueError(f"mincore of {pages:,} pages: the answer has a value for each, at most {MOST_MINCORE_PAGES:,}")
+        out = Out(pages)
         self._ranged("mincore", addr, length, out)
         return [bool(flag & 1) for flag in out.data[:pages]]
 

@@ -7,6 +7,18 @@ value. A C program could not even say it. Everything that C can say is Linux's t
 from __future__ import annotations
 
 U64 = 2**64
+MOST_PAGES = 1 << 20
+"""A call that has to do something for each page does it for no more than so many: 4 GiB, some ten seconds."""
+
+
+class TooLarge(ValueError):
+    """Linux would do it, and need as much memory as no machine here has; the simulated kernel would take hours."""
+
+
+def few_enough(what: str, npages: int, most: int = MOST_PAGES) -> None:
+    """Raise TooLarge where something is to be done for more than `most` pages."""
+    if npages > most:
+        raise TooLarge(f"{what} is about {npages:,} pages, one by one: the simulated kernel does at most {most:,} at once")
 
 
 def whole(name: str, value: int) -> int:

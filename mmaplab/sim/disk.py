@@ -188,8 +188,8 @@ class Disk:
 
     def discard(self, ino: int, first: int, end: int) -> None:
         """Free the blocks and promises of pages [first, end): a hole. Linux: ext4_punch_hole."""
-        unwritten = self.files[ino].unwritten
-        self._free(ino, [n for n in range(first, end) if n in unwritten or self.has_block(ino, n)])
+        there = self.pages_with_blocks(ino) | self.files[ino].unwritten
+        self._free(ino, sorted(n for n in there if first <= n < end))
 
     def _free(self, ino: int, pages: list[int]) -> None:
         record = self.files[ino]

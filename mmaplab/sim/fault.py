@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import errno
 
-from mmaplab.constants import PAGE_SIZE, BusCode, SegvCode, VmFlags
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, BusCode, SegvCode, VmFlags
 from mmaplab.interface import FatalSignal, fatal_signal
 from mmaplab.pte import PAGE_DIRTY, PAGE_RW, is_guard_pte_marker, pte_present, pte_user, pte_write
 from mmaplab.sim.anon import do_anonymous_page
+from mmaplab.sim.arguments import few_enough
 from mmaplab.sim.events import PageFault, Signal
 from mmaplab.sim.filefault import do_cow_fault, do_read_fault, do_shared_fault
 from mmaplab.sim.memory import OutOfMemory
@@ -228,9 +229,11 @@ def populate_range(task: TaskStruct, vma: VmArea, start: int, end: int, write: b
     `write` asks for pages that can be stored to. With `waits_count`, a page that the disk was waited for counts as a
     major fault (madvise, mprotect of a locked area); otherwise every one is minor, for the fault is repeated and does
     not know that it is one (mlock, MAP_POPULATE). Linux: populate_vma_page_range, faultin_page_range, mm/gup.c.
-    Raises OutOfMemory. A page that the disk cannot read ends it with EFAULT; Linux 6.18 tries again without end
+    Raises OutOfMemory, TooLarge. A page that the disk cannot read ends it with EFAULT; Linux 6.18 tries again without end
     (measured with mlock).
     """
+    if not write or vma.vm_mm.memory.limit is None:  # otherwise memory sets an end to it
+        few_enough(f"what is to be in memory of [{start:#x}, {end:#x})", (end - start) >> PAGE_SHIFT)
     for addr in range(start & -PAGE_SIZE, end, PAGE_SIZE):
         tries = 0
         while not gup_can_follow(vma, addr, write):

@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import errno
 
-from mmaplab.constants import PAGE_SIZE, VmFlags
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, VmFlags
 from mmaplab.pte import PTE_MARKER_GUARD
+from mmaplab.sim.arguments import few_enough
 from mmaplab.sim.merge import anon_vma_prepare
 from mmaplab.sim.mm_types import MmStruct, VmArea
 
 
 def madvise_guard_install(vma: VmArea, start: int, end: int) -> None:
-    """Make every page of [start, end) a guard; what was there is lost. Raises EINVAL for a locked area, or a file's.
+    """Make every page of [start, end) a guard; what was there is lost.
+
+    Raises EINVAL for a locked area, or before 6.15 for that of a file; TooLarge.
 
     The area is marked, so that fork copies its page table; anonymous memory gets its identity, too. Linux: the same
     name; the mark is VM_MAYBE_GUARD (6.19, and later releases of 6.18).
@@ -28,6 +31,7 @@ def madvise_guard_install(vma: VmArea, start: int, end: int) -> None:
     if vma.vm_flags & VmFlags.VM_LOCKED:
         raise OSError(errno.EINVAL, f"the area at {vma.vm_start:#x} is locked: it can have no guards")
     is_valid_guard_vma(vma)
+    few_enough("MADV_GUARD_INSTALL", (end - start) >> PAGE_SHIFT)
     mm = vma.vm_mm
     vma.maybe_guard = True
     if vma.is_anonymous:

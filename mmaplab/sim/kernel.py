@@ -15,9 +15,9 @@ import math
 from collections.abc import Callable
 from typing import Self
 
-from mmaplab.constants import PAGE_SIZE
+from mmaplab.constants import MOST_FILE_BYTES, PAGE_SIZE
 from mmaplab.sim import anon, cpu, filefault, flusher, fork, merge, mm, msync, readahead, vma, vmscan, writeback
-from mmaplab.sim.arguments import octets, text, whole
+from mmaplab.sim.arguments import few_enough, octets, text, whole
 from mmaplab.sim.config import KernelConfig
 from mmaplab.sim.disk import Disk, DiskFile
 from mmaplab.sim.events import KernelWork, TaskCreate, TaskExit
@@ -171,14 +171,19 @@ class Kernel:
             writeback.invalidate_mapping_pages(inode.i_mapping)
 
     def file_bytes(self, path: str) -> bytes:
-        """Return what a fresh read of the whole file returns now; it leaves no trace and reads nothing in."""
+        """Return what a fresh read of the whole file returns now; it leaves no trace and reads nothing in.
+
+        Raises FileNotFoundError, and TooLarge for more than a GiB: pread reads a part.
+        """
         inode = self.files.lookup(path)
+        few_enough(f"the file {path!r}", inode.pages, MOST_FILE_BYTES // PAGE_SIZE)
         return file_content(inode)
 
     def disk_bytes(self, path: str) -> bytes:
-        """Return what a crash would leave of the file; raises FileNotFoundError where it has no such name."""
+        """Return what a crash would leave of the file; raises FileNotFoundError where it has no such name, TooLarge."""
         for _, record in self.disk.durable_files():
             if record.durable_path == path:
+                few_enough(f"the file {path!r}", record.durable_size // PAGE_SIZE, MOST_FILE_BYTES // PAGE_SIZE)
                 return record.durable_bytes()
         raise FileNotFoundError(errno.ENOENT, f"the disk has no file {path!r}", path)
 

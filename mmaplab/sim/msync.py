@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import errno
 
-from mmaplab.constants import PAGE_SIZE, Ms, VmFlags
-from mmaplab.pte import pte_present
+from mmaplab.constants import MOST_MINCORE_PAGES, PAGE_SHIFT, PAGE_SIZE, Ms, VmFlags
+from mmaplab.sim.arguments import few_enough
 from mmaplab.sim.fault import mm_of
 from mmaplab.sim.mm_types import TaskStruct, VmArea
 from mmaplab.sim.mmap import U64, fail, page_align
-from mmaplab.sim.vma import vma_lookup
 from mmaplab.sim.writeback import file_write_and_wait
 
 # ---------------------------------------------------------------- mincore
 
 
 def do_mincore(task: TaskStruct, addr: int, length: int) -> list[bool]:
-    """Return for each page of the range whether it is in memory; raises EINVAL, ENOMEM. Linux: do_mincore.
+    """Return for each page of the range whether it is in memory; raises EINVAL, ENOMEM, TooLarge. Linux: do_mincore.
 
     Leaves out: EAGAIN kernel out of resources, EFAULT vec.
     """
@@ -31,23 +30,30 @@ def do_mincore(task: TaskStruct, addr: int, length: int) -> list[bool]:
     mm = mm_of(task)
     if addr + length > mm.config.task_size:
         raise fail(errno.ENOMEM, f"[{addr:#x}, +{length:#x}) reaches beyond the user addresses")
-    answer = []
-    for at in range(addr, addr + length, PAGE_SIZE):
-        vma = vma_lookup(mm, at)
-        if vma is None:
-            raise fail(errno.ENOMEM, f"nothing is mapped at {at:#x}")
-        answer.append(mincore_page(vma, at))
+    at, end = addr, addr + page_align(length)
+    areas = mm.mm_mt.range(addr, end) if length else []
+    for vma in areas:
+        at = min(vma.vm_end, end) if vma.vm_start <= at else at
+    if at < end:
+        raise fail(errno.ENOMEM, f"nothing is mapped at {at:#x}")
+    few_enough("mincore", (end - addr) >> PAGE_SHIFT, MOST_MINCORE_PAGES)
+    return [here for vma in areas for here in mincore_area(vma, max(addr, vma.vm_start), min(end, vma.vm_end))]
+
+
+def mincore_area(vma: VmArea, start: int, end: int) -> list[bool]:
+    """Return for each page of a part of an area whether it is in memory: mapped here, or in the page cache.
+
+    Linux: mincore_pte_range, mincore_page.
+    """
+    answer = [False] * ((end - start) >> PAGE_SHIFT)
+    first = vma.pgoff_of(start)
+    if vma.vm_file is not None:
+        for folio in vma.vm_file.f_inode.i_mapping.folios(first, first + len(answer) - 1):
+            for index in range(max(folio.index, first), min(folio.end, first + len(answer))):
+                answer[index - first] = folio.uptodate
+    for addr, _pte in vma.vm_mm.pgd.entries(start, end):
+        answer[(addr - start) >> PAGE_SHIFT] = True
     return answer
-
-
-def mincore_page(vma: VmArea, addr: int) -> bool:
-    """Is this page in memory: mapped here, or in the page cache? Linux: mincore_pte_range, mincore_page."""
-    if pte_present(vma.vm_mm.pgd.get_pte(addr)):
-        return True
-    if vma.vm_file is None:
-        return False
-    folio = vma.vm_file.f_inode.i_mapping.i_pages.get(vma.pgoff_of(addr))
-    return folio is not None and folio.uptodate
 
 
 # ---------------------------------------------------------------- msync

@@ -144,7 +144,7 @@ def test_a_killed_grader_goes_on_from_where_it_was(
 
 
 CLASS = int(os.environ.get("MMAPLAB_CLASS", "40"))
-"""Submissions of the large class; docs/grading.md says what MMAPLAB_CLASS=1000 gave, and how long it took."""
+"""Submissions of the large class; MMAPLAB_CLASS=1000 makes it a thousand. `pytest -s` shows how long it took."""
 BLANK = int(os.environ.get("MMAPLAB_BLANK", "2"))
 """One in so many gives an answer at all; the others are the exercise as it was handed out, graded in a moment."""
 KILLS = int(os.environ.get("MMAPLAB_KILLS", "2"))

@@ -22,9 +22,10 @@ from mmaplab.constants import (
     PROT_READ,
     PROT_WRITE,
 )
+from mmaplab.endless import EndlessProgram
 from mmaplab.interface import BusError, FatalSignal, Process, Program
 from mmaplab.outcomes import CrashOutcomes, TooManyOutcomes, crash_outcomes
-from mmaplab.program import EndlessProgram, Recorder
+from mmaplab.program import Recorder
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.writeback import do_writepages, jbd2_commit
 from tests.outcomes.ext4 import every_crash
@@ -501,3 +502,14 @@ def test_a_call_that_the_program_does_not_make_is_named_with_those_that_it_makes
 def test_mistakes_in_the_program_are_passed_on() -> None:
     with pytest.raises(ZeroDivisionError):
         crash_outcomes(lambda p: 1 // 0)
+
+
+def test_a_loop_without_a_call_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmaplab.outcomes.crash.MOST_LINES", 5000)
+
+    def then(p: Process, a: int, fd: int) -> None:
+        while True:
+            pass
+
+    with pytest.raises(EndlessProgram, match=r"ran 5,000 lines of Python after its last call, a = p\.mmap\("):
+        crash_outcomes(mapped(then), {"f": OLD})

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmaplab.constants import MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE
+from mmaplab.endless import EndlessProgram
 from mmaplab.interface import Process
 from mmaplab.outcomes import Interleavings, SteeredProgram, TooManySchedules, interleavings
-from mmaplab.program import EndlessProgram
 
 PAGE = 4096
 RW = PROT_READ | PROT_WRITE
@@ -260,3 +260,20 @@ def test_the_number_of_orders_is_the_multinomial_coefficient() -> None:
         programs = [lambda p, a, n=n: p.load(a, n) for n in counts]
         turns = [who for who, n in enumerate(counts) for _ in range(n)]
         assert interleavings(programs, shared).schedules == len(set(permutations(turns)))
+
+
+def turns_for_ever(p: Process, *given: object) -> None:
+    p.brk(0)
+    while True:
+        pass
+
+
+@pytest.mark.parametrize("how", ["a program", "setup"])
+def test_a_loop_without_a_step_is_stopped(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmaplab.outcomes.held.MOST_LINES", 5000)
+    monkeypatch.setattr("mmaplab.outcomes.orders.MOST_LINES", 5000)
+    with pytest.raises(EndlessProgram, match=r"ran 5,000 lines of Python.* went on at line \d+: (while True:|pass)"):
+        if how == "setup":
+            interleavings([lambda p, a: None], turns_for_ever)
+        else:
+            interleavings([turns_for_ever])

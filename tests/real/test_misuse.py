@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from mmaplab.constants import Map, Open, Prot, Rlimit
+from mmaplab.endless import EndlessProgram
 from mmaplab.interface import Process
-from mmaplab.program import EndlessProgram
 from mmaplab.real import LinuxKernel, WorkerDied
 from mmaplab.real.process import LinuxProcess
 from mmaplab.sim import Kernel, KernelConfig
