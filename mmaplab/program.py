@@ -35,6 +35,12 @@ class Limits:
     max_seconds: float = 60.0
     max_lines: float = math.inf
 
+    def __post_init__(self) -> None:
+        if isinstance(self.max_steps, bool) or not isinstance(self.max_steps, int) or self.max_steps < 1:
+            raise ValueError(f"max_steps is {self.max_steps!r}: give a number of calls, at least 1")
+        if not isinstance(self.max_seconds, int | float) or not self.max_seconds > 0:
+            raise ValueError(f"max_seconds is {self.max_seconds!r}: give a number of seconds above 0")
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -239,3 +239,18 @@ def test_many_mappings_have_different_names() -> None:
     assert len(set(names)) == 60
     assert names[:3] == ["a", "b", "c"]
     assert "p" not in names
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"max_steps": "x"}, "max_steps is 'x'"),
+        ({"max_steps": 0}, "max_steps is 0"),
+        ({"max_steps": 2.5}, r"max_steps is 2\.5"),
+        ({"max_seconds": "x"}, "max_seconds is 'x'"),
+        ({"max_seconds": -1}, "max_seconds is -1"),
+    ],
+)
+def test_a_limit_that_is_none_is_named(limits: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        logged(two_areas, **limits)

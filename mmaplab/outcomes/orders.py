@@ -224,6 +224,7 @@ def interleavings(
     chosen = checked_programs(programs)
     if setup is not None and not callable(setup):
         raise TypeError(f"setup is {setup!r}: give a function that takes a process, or nothing")
+    Limits(max_steps)  # it says what is wrong with it
     setting = Setting(chosen, setup, checked(chosen[0], files, limit), config, whole, threads, max_steps)
     explorer = Explorer(setting, limit)
     order: list[int] | None = []

@@ -20,7 +20,7 @@ import weakref
 from pathlib import Path
 from typing import Protocol, Self
 
-from mmaplab.constants import PAGE_SIZE
+from mmaplab.constants import MOST_FILE_BYTES, PAGE_SIZE
 from mmaplab.lab import NotAvailable
 from mmaplab.real import files, libc
 from mmaplab.real.arguments import existing_name, octets, plain_name
@@ -134,9 +134,14 @@ class LinuxKernel:
         """Return what a fresh read of the whole file returns now; pages that this brings in are dropped again.
 
         One thing stays: a page that the cache held, but not as valid (of a cold file that was cut within it), is valid
-        and resident now, and dirty, so that it cannot be dropped.
+        and resident now, and dirty, so that it cannot be dropped. Raises FileNotFoundError, and ValueError for more
+        than a GiB: pread reads a part.
         """
-        return files.read_untraced(self._existing(path))
+        where = self._existing(path)
+        size = Path(where).stat().st_size
+        if size > MOST_FILE_BYTES:
+            raise ValueError(f"the file {path!r} has {size:,} bytes: at most {MOST_FILE_BYTES:,} are returned at once")
+        return files.read_untraced(where)
 
     def drop_caches(self, path: str) -> None:
         """Write the file's dirty pages back, then drop its clean, unmapped pages from the page cache."""

@@ -213,7 +213,9 @@ class LinuxProcess:
         if u64("addr", addr) + length > TASK_SIZE:  # refused before it looks at an area, or at where the answer goes
             self._call("mincore", addr, length, Out(1))
         if pages > MOST_MINCORE_PAGES:
-            raise ValueError(f"mincore of {pages:,} pages: the answer has a value for each, at most {MOST_MINCORE_PAGES:,}")
+            raise ValueError(
+                f"mincore is about {pages:,} pages: at most {MOST_MINCORE_PAGES:,} are asked about at once"
+            )
         out = Out(pages)
         self._ranged("mincore", addr, length, out)
         return [bool(flag & 1) for flag in out.data[:pages]]
@@ -232,7 +234,7 @@ class LinuxProcess:
 
     def setrlimit(self, resource: int, limit: int) -> None:
         """setrlimit(2), the soft limit; RLIMIT_AS gets the worker's own share of address space on top."""
-        name, u64_max = whole("resource", resource), 2**64 - 1
+        name, u64_max = whole("resource", resource) & 0xFFFF_FFFF, 2**64 - 1
         old = Out(16)
         self._call("prlimit64", 0, name, 0, old)
         hard = struct.unpack("QQ", old.data)[1]

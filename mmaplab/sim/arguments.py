@@ -18,7 +18,7 @@ class TooLarge(ValueError):
 def few_enough(what: str, npages: int, most: int = MOST_PAGES) -> None:
     """Raise TooLarge where something is to be done for more than `most` pages."""
     if npages > most:
-        raise TooLarge(f"{what} is about {npages:,} pages, one by one: the simulated kernel does at most {most:,} at once")
+        raise TooLarge(f"{what} is about {npages:,} pages, one by one: the simulated kernel does {most:,} at once")
 
 
 def whole(name: str, value: int) -> int:
@@ -26,6 +26,11 @@ def whole(name: str, value: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}: give a whole number")
     return value
+
+
+def c_int(name: str, value: int) -> int:
+    """Return a number as Linux takes an `int`: the lowest 32 bits, the highest of them a sign. Raises TypeError."""
+    return (whole(name, value) + 2**31) % 2**32 - 2**31
 
 
 def u64(name: str, value: int) -> int:

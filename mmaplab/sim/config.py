@@ -15,6 +15,35 @@ from dataclasses import dataclass, fields, replace
 from mmaplab.constants import PAGE_SIZE, RLIM_INFINITY, TASK_SIZE
 from mmaplab.releases import Release, by_release, thp_align_anon
 
+KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "int": ((int,), "a whole number"),
+    "int | None": ((int, type(None)), "a whole number, or None"),
+    "float": ((int, float), "a number of seconds"),
+    "bool": ((bool,), "True or False"),
+    "str": ((str,), "a string"),
+}
+"""What a field of each type takes, and in words."""
+LEAST = {
+    "memory_pages": 1,
+    "disk_pages": 0,
+    "max_map_count": 1,
+    "commit_limit_bytes": 0,
+    "mmap_min_addr": 0,
+    "hint_min_addr": 0,
+    "start_brk": 0,
+    "data_segment_bytes": 0,
+    "cpus": 1,
+    "tlb_entries": 1,
+    "ra_pages": 0,
+    "io_pages": 0,
+    "rlimit_memlock": 0,
+    "rlimit_stack": 0,
+    "rlimit_as": 0,
+    "rlimit_data": 0,
+    "dirty_expire_seconds": 0,
+}
+"""The smallest value of a field."""
+
 
 @dataclass(frozen=True)
 class KernelConfig:
@@ -122,6 +151,7 @@ class KernelConfig:
     """The journal commits names, sizes and new blocks so long after the first change."""
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if self.page_size != PAGE_SIZE:
             raise ValueError(f"page_size is {self.page_size}: the model is built for pages of {PAGE_SIZE} bytes")
         if self.file_system not in ("ext4", "tmpfs"):
@@ -130,9 +160,32 @@ class KernelConfig:
             raise ValueError(f"fault_around_bytes is {self.fault_around_bytes}: give a power of two of whole pages")
         if self.thp_align_anon not in ("multiple", "larger", "never"):
             raise ValueError(f"thp_align_anon is {self.thp_align_anon!r}: give 'multiple', 'larger' or 'never'")
-        if self.cpus < 1:
-            raise ValueError(f"cpus is {self.cpus}: a machine has at least one")
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} is {value}: give {least} or more")
+        self._check_addresses()
         self._check_write_back()
+
+    def _check_kinds(self) -> None:
+        """Raise TypeError for a field whose value is not of the field's kind."""
+        for field in fields(self):
+            value, words = getattr(self, field.name), str(field.type)
+            kinds, wanted = KINDS[words]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and words != "bool"):
+                raise TypeError(f"{field.name} is {value!r}: give {wanted}")
+
+    def _check_addresses(self) -> None:
+        """Raise ValueError for addresses that this machine does not have."""
+        if self.task_size % PAGE_SIZE or not 0 < self.task_size <= TASK_SIZE:
+            raise ValueError(f"task_size is {self.task_size:#x}: give whole pages, {TASK_SIZE:#x} at most")
+        if self.mmap_base % PAGE_SIZE or not self.hint_min_addr < self.mmap_base <= self.task_size:
+            raise ValueError(
+                f"mmap_base is {self.mmap_base:#x}: give the start of a page above hint_min_addr, "
+                f"{self.hint_min_addr:#x}, and not above task_size, {self.task_size:#x}"
+            )
+        if self.overcommit_memory not in (0, 1, 2):
+            raise ValueError(f"overcommit_memory is {self.overcommit_memory}: Linux knows 0, 1 and 2")
 
     def _check_write_back(self) -> None:
         """Raise ValueError for what Linux refuses in /proc/sys/vm/dirty_* (dirty_bytes_min is two pages)."""
@@ -144,7 +197,7 @@ class KernelConfig:
             if not 0 <= getattr(self, name) <= 100:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a percentage")
         for name in ("flush_tick_seconds", "commit_seconds"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a number of seconds above 0")
 
     @property
@@ -194,3 +247,13 @@ def of_release(release: Release) -> KernelConfig:
 
 PROFILES: dict[str, KernelConfig] = {"modern": KernelConfig(), "classic": of_release((5, 15))}
 """The named profiles. 'classic' follows the version notes of each field; it was not compared with a live 5.15."""
+
+
+def checked_config(config: object) -> KernelConfig:
+    """Return a configuration, the newest where there is none; raises TypeError for anything else."""
+    if config is None:
+        return PROFILES["modern"]
+    if not isinstance(config, KernelConfig):
+        how = f"KernelConfig.named({config!r})" if isinstance(config, str) else "KernelConfig(ra_pages=8)"
+        raise TypeError(f"config is {config!r}: give a KernelConfig, such as {how}")
+    return config

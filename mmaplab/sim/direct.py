@@ -17,12 +17,12 @@ from mmaplab.sim.memory import ZEROS
 from mmaplab.sim.pagecache import filemap_remove_folio, i_size_write
 from mmaplab.sim.rmap import try_to_unmap
 from mmaplab.sim.truncate import ext4_truncate
-from mmaplab.sim.writeback import do_writepages, ext4_update_i_disksize
+from mmaplab.sim.writeback import WritePages, do_writepages, ext4_update_i_disksize
 
 SECTOR_SIZE = 512
 
 
-def direct_read(file: File, pos: int, count: int) -> bytes:
+def direct_read(file: File, pos: int, count: int, writepages: WritePages = do_writepages) -> bytes:
     """O_DIRECT: the device moves the bytes to the user's buffer, past the page cache; raises EINVAL, EIO.
 
     A hole needs no device: a transfer that ends in one need not be aligned there. Linux: ext4_dio_read_iter,
@@ -31,7 +31,7 @@ def direct_read(file: File, pos: int, count: int) -> bytes:
     inode = file.f_inode
     if not count or pos >= inode.i_size:
         return b""
-    do_writepages(inode.i_mapping, pos >> PAGE_SHIFT, (pos + count - 1) >> PAGE_SHIFT, "direct")
+    writepages(inode.i_mapping, pos >> PAGE_SHIFT, (pos + count - 1) >> PAGE_SHIFT, "direct")
     ends_at_block = inode.i_sb.disk.has_block(inode.ino, (pos + count - 1) >> PAGE_SHIFT)
     end, count = pos + count, min(count, inode.i_size - pos)
     first, last = pos >> PAGE_SHIFT, (pos + count - 1) >> PAGE_SHIFT
@@ -42,7 +42,7 @@ def direct_read(file: File, pos: int, count: int) -> bytes:
     return inode.i_sb.memory.copy("dma_in", data[pos % PAGE_SIZE :][:count])
 
 
-def direct_write(file: File, pos: int, data: bytes, now: float) -> int:
+def direct_write(file: File, pos: int, data: bytes, now: float, writepages: WritePages = do_writepages) -> int:
     """O_DIRECT: the device takes the bytes from the user's buffer; cached pages of the range are written, and go.
 
     It goes extent by extent. One that is not aligned ends it with EINVAL: the cached pages are gone by then, earlier
@@ -53,7 +53,7 @@ def direct_write(file: File, pos: int, data: bytes, now: float) -> int:
     end = pos + len(data)
     first, last = pos >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT
     extends = ext4_extending_io(inode, end)
-    do_writepages(inode.i_mapping, first, last, "direct")
+    writepages(inode.i_mapping, first, last, "direct")
     invalidate_inode_pages2_range(inode, first, last)
     at = pos
     while at < end:

@@ -229,8 +229,8 @@ def populate_range(task: TaskStruct, vma: VmArea, start: int, end: int, write: b
     `write` asks for pages that can be stored to. With `waits_count`, a page that the disk was waited for counts as a
     major fault (madvise, mprotect of a locked area); otherwise every one is minor, for the fault is repeated and does
     not know that it is one (mlock, MAP_POPULATE). Linux: populate_vma_page_range, faultin_page_range, mm/gup.c.
-    Raises OutOfMemory, TooLarge. A page that the disk cannot read ends it with EFAULT; Linux 6.18 tries again without end
-    (measured with mlock).
+    Raises OutOfMemory, TooLarge. A page that the disk cannot read ends it with EFAULT; Linux 6.18 tries again without
+    end (measured with mlock).
     """
     if not write or vma.vm_mm.memory.limit is None:  # otherwise memory sets an end to it
         few_enough(f"what is to be in memory of [{start:#x}, {end:#x})", (end - start) >> PAGE_SHIFT)

@@ -18,7 +18,7 @@ from typing import Self
 from mmaplab.constants import MOST_FILE_BYTES, PAGE_SIZE
 from mmaplab.sim import anon, cpu, filefault, flusher, fork, merge, mm, msync, readahead, vma, vmscan, writeback
 from mmaplab.sim.arguments import few_enough, octets, text, whole
-from mmaplab.sim.config import KernelConfig
+from mmaplab.sim.config import KernelConfig, checked_config
 from mmaplab.sim.disk import Disk, DiskFile
 from mmaplab.sim.events import KernelWork, TaskCreate, TaskExit
 from mmaplab.sim.fault import handle_mm_fault, mm_of
@@ -70,7 +70,9 @@ class Kernel:
         record: bool | Trace = True,
         **slots: Function,
     ) -> None:
-        self.config = config or KernelConfig()
+        self.config = checked_config(config)
+        if check is not None and not callable(check):
+            raise TypeError(f"check is {check!r}: give a function that takes a kernel, such as invariants.check")
         self.check = check
         self.trace = record if isinstance(record, Trace) else Trace(recording=record)
         self.memory = Memory(self.trace, self.config.memory_pages)
@@ -192,7 +194,7 @@ class Kernel:
         inode = self.files.lookup(path)
         self.trace.pid = 0
         with self.trace.span(KernelWork, "drop_caches"):
-            writeback.do_writepages(inode.i_mapping, 0, None, "drop_caches")
+            self.slots.do_writepages(inode.i_mapping, 0, None, "drop_caches")
             writeback.jbd2_commit(self.sb)
             writeback.invalidate_mapping_pages(inode.i_mapping)
 

@@ -33,7 +33,15 @@ from mmaplab.sim.merge import split_vma, vma_merge_new_range
 from mmaplab.sim.mm import free_pgtables
 from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, TaskStruct, VmArea, vma_permits_loads
 from mmaplab.sim.rlimit import can_do_mlock, may_expand_vm, vm_enough_memory
-from mmaplab.sim.vma import find_vma_intersection, low_area, vm_unmapped_area, vma_link, vma_lookup, vma_unlink
+from mmaplab.sim.vma import (
+    chosen_area,
+    find_vma_intersection,
+    low_area,
+    vm_unmapped_area,
+    vma_link,
+    vma_lookup,
+    vma_unlink,
+)
 
 U64 = 2**64
 MAX_LFS_FILESIZE = 2**63 - 1
@@ -108,7 +116,7 @@ def place(mm: MmStruct, addr: int, size: int, flags: int, file: File | None, pgo
     if not fixed and flags & Map.MAP_32BIT:
         return low_area(mm, addr, size)
     if not fixed:
-        return int(mm.slots.get_unmapped_area(mm, size, round_hint_to_min(mm, addr), file, pgoff, shared))
+        return chosen_area(mm, size, round_hint_to_min(mm, addr), file, pgoff, shared)
     if size <= config.task_size and addr > U64 - PAGE_SIZE:  # IS_ERR_VALUE: it looks like -1 to -4095, an error number
         raise fail(U64 - addr, f"the address {addr:#x} is taken for an error number")
     if size > config.task_size or addr > config.task_size - size:

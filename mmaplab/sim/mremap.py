@@ -22,7 +22,7 @@ from mmaplab.sim.merge import vma_merge_new_range
 from mmaplab.sim.mm_types import MmStruct, TaskStruct, VmArea
 from mmaplab.sim.mmap import do_munmap, fail, page_align, populate_vma_page_range
 from mmaplab.sim.rlimit import can_do_mlock, may_expand_vm
-from mmaplab.sim.vma import find_vma_intersection, vma_adjust, vma_link, vma_lookup
+from mmaplab.sim.vma import chosen_area, find_vma_intersection, vma_adjust, vma_link, vma_lookup
 
 FLAGS = int(Mremap.MREMAP_MAYMOVE | Mremap.MREMAP_FIXED | Mremap.MREMAP_DONTUNMAP)
 
@@ -198,7 +198,7 @@ def new_address_of(vrm: VmaRemap, vma: VmArea) -> int:
         return vrm.new_addr
     hint = vrm.new_addr if vrm.implies_new_addr else 0
     shared = bool(vma.vm_flags & VmFlags.VM_MAYSHARE)
-    return int(vrm.mm.slots.get_unmapped_area(vrm.mm, vrm.new_len, hint, vma.vm_file, vma.pgoff_of(vrm.addr), shared))
+    return chosen_area(vrm.mm, vrm.new_len, hint, vma.vm_file, vma.pgoff_of(vrm.addr), shared)
 
 
 def copy_vma(vma: VmArea, addr: int, new_addr: int, length: int, pgoff: int) -> VmArea:

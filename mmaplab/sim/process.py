@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mmaplab.constants import MAP_TYPE, PAGE_SIZE, SEEK_SET, Map
 from mmaplab.interface import FaultCounts, MapsEntry, Stat
 from mmaplab.sim import brk, cpu, madvise, mlock, mmap, mprotect, mremap, msync, namei, readwrite, rlimit
-from mmaplab.sim.arguments import U64, octets, s64, text, u64, whole
+from mmaplab.sim.arguments import U64, c_int, octets, s64, text, u64, whole
 from mmaplab.sim.events import Syscall
 from mmaplab.sim.fault import mm_of, syscall_out_of_memory
 from mmaplab.sim.memory import OutOfMemory
@@ -140,7 +140,7 @@ class Process:
         """lseek(2)."""
         args = {"fd": whole("fd", fd), "offset": s64("offset", offset), "whence": whole("whence", whence)}
         with self._call("lseek", **args) as span:
-            span.outcome = readwrite.do_lseek(self.task.files.fdget(fd), offset, whence)
+            span.outcome = readwrite.do_lseek(self.task.files.fdget(fd), offset, c_int("whence", whence))
             return span.outcome
 
     def ftruncate(self, fd: int, length: int) -> None:
@@ -208,14 +208,14 @@ class Process:
     def msync(self, addr: int, length: int, flags: int) -> None:
         """msync(2)."""
         with self._call("msync", addr=u64("addr", addr), length=u64("length", length), flags=whole("flags", flags)):
-            self._machine.slots.do_msync(self.task, addr, length, flags)
+            self._machine.slots.do_msync(self.task, addr, length, c_int("flags", flags))
 
     def madvise(self, addr: int, length: int, advice: int) -> None:
         """madvise(2)."""
         with self._call(
             "madvise", addr=u64("addr", addr), length=u64("length", length), advice=whole("advice", advice)
         ):
-            madvise.do_madvise(self.task, addr, length, advice)
+            madvise.do_madvise(self.task, addr, length, c_int("advice", advice))
 
     def mincore(self, addr: int, length: int) -> list[bool]:
         """mincore(2)."""
@@ -243,7 +243,7 @@ class Process:
     def setrlimit(self, resource: int, limit: int) -> None:
         """setrlimit(2): the soft limit."""
         with self._call("setrlimit", resource=whole("resource", resource), limit=u64("limit", limit)):
-            rlimit.do_prlimit(self.task, self._machine.config, resource, limit)
+            rlimit.do_prlimit(self.task, self._machine.config, c_int("resource", resource), limit)
 
     # ---- the program's own accesses
 

@@ -52,7 +52,7 @@ def do_read(machine: Machine, file: File, count: int, offset: int | None) -> byt
     pos = verify_area(file, offset, count)
     count = min(count, MAX_RW_COUNT)
     if file.f_flags & Open.O_DIRECT and file.f_inode.i_sb.on_disk:
-        data = direct_read(file, pos, count)
+        data = direct_read(file, pos, count, machine.slots.do_writepages)
     else:
         data = filemap_read(file, pos, count, machine.slots.page_cache_sync_ra)
     if offset is None:
@@ -81,7 +81,7 @@ def do_write(task: TaskStruct, machine: Machine, file: File, data: bytes, offset
         return 0
     data = data[: min(MAX_RW_COUNT, room_at(inode, pos, task.rlimits[Rlimit.RLIMIT_FSIZE]))]
     if file.f_flags & Open.O_DIRECT and inode.i_sb.on_disk:
-        written = direct_write(file, pos, data, machine.now)
+        written = direct_write(file, pos, data, machine.now, machine.slots.do_writepages)
     else:
         written = generic_perform_write(file, pos, data, machine.now)
     if offset is None:

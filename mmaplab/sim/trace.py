@@ -50,6 +50,10 @@ class Trace:
     fault_counts: Counter[tuple[int, str]] = field(default_factory=Counter)
     _seq: int = 0
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.recording, bool):
+            raise TypeError(f"record is {self.recording!r}: give True or False, or a Trace")
+
     def emit(self, event: Callable[Fields, Event], *args: Fields.args, **kwargs: Fields.kwargs) -> None:
         """Append one event, given as its class and its fields; doors call this, algorithms never do.
 

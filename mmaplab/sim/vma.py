@@ -140,6 +140,25 @@ def get_unmapped_area(
     return vm_unmapped_area(mm, length)
 
 
+def chosen_area(mm: MmStruct, length: int, hint: int, file: File | None, pgoff: int, shared: bool) -> int:
+    """Ask the slot `get_unmapped_area`, and look at the answer of a learner's: only a free range may be used.
+
+    Raises what that function raises, and ValueError.
+    """
+    addr = mm.slots.get_unmapped_area(mm, length, hint, file, pgoff, shared)
+    if "get_unmapped_area" not in mm.machine.replaced:
+        return int(addr)
+    if not isinstance(addr, int) or addr % PAGE_SIZE or not 0 <= addr <= mm.config.task_size - length:
+        told = hex(addr) if isinstance(addr, int) else repr(addr)
+        raise ValueError(
+            f"your get_unmapped_area answered {told}: no {length:#x} user bytes in whole pages begin there"
+        )
+    there = find_vma_intersection(mm, addr, addr + length)
+    if there is not None:
+        raise ValueError(f"your get_unmapped_area answered {addr:#x} for {length:#x} bytes, which meet {there}")
+    return addr
+
+
 def vm_unmapped_area(mm: MmStruct, length: int) -> int:
     """Return the highest free range below mmap_base, or else the lowest above it; raises OSError(ENOMEM).
 

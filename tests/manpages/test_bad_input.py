@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -14,8 +16,10 @@ from mmaplab import interface
 from mmaplab.constants import (
     MAP_ANONYMOUS,
     MAP_FIXED,
+    MAP_NORESERVE,
     MAP_PRIVATE,
     MAP_SHARED,
+    O_CREAT,
     O_RDWR,
     PROT_READ,
     PROT_WRITE,
@@ -30,6 +34,7 @@ from mmaplab.constants import (
 )
 from mmaplab.interface import FatalSignal
 from mmaplab.sim import Kernel, KernelConfig, invariants
+from mmaplab.sim.arguments import TooLarge
 from mmaplab.sim.pipe import WouldBlock
 from mmaplab.sim.process import Process
 from tests.manpages.table import PAGE, RW, anon, filled
@@ -140,6 +145,57 @@ def test_a_hole_is_found_at_once_in_a_huge_file() -> None:
     p.pwrite(fd, b"x", 1 << 42)
     assert p.lseek(fd, 0, 3) == 1 << 42
     assert p.lseek(fd, 1 << 42, 4) == (1 << 42) + PAGE
+
+
+TIB = 1 << 40
+HUGE_CALLS: dict[str, tuple[Callable[[Process, int], object], str]] = {
+    "mincore": (lambda p, a: p.mincore(a, 16 * TIB), "TooLarge"),
+    "mlock": (lambda p, a: p.mlock(a, 16 * TIB), "TooLarge"),
+    "guards": (lambda p, a: p.madvise(a, 16 * TIB, Madv.MADV_GUARD_INSTALL), "TooLarge"),
+    "populate": (lambda p, a: p.madvise(a, 16 * TIB, Madv.MADV_POPULATE_READ), "TooLarge"),
+    "msync": (lambda p, a: p.msync(a, 16 * TIB, 4), "None"),
+    "DONTNEED": (lambda p, a: p.madvise(a, 16 * TIB, Madv.MADV_DONTNEED), "None"),
+    "mprotect": (lambda p, a: p.mprotect(a, 16 * TIB, PROT_READ), "None"),
+    "munlock": (lambda p, a: p.munlock(a, 16 * TIB), "None"),
+    "fork": (lambda p, a: p.fork().exit(), "None"),
+    "munmap": (lambda p, a: p.munmap(a, 16 * TIB), "None"),
+}
+"""What is done about 16 TiB, of which a page is used; and how it ends."""
+
+
+@pytest.mark.parametrize("name", HUGE_CALLS)
+def test_a_call_about_a_huge_range_takes_no_time(name: str) -> None:
+    """It looks at what there is; or it says that it would have to do something for each page."""
+    call, end = HUGE_CALLS[name]
+    kernel = Kernel(check=invariants.check)
+    p = kernel.spawn()
+    a = p.mmap(HIGH & -(1 << 44), 16 * TIB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+    p.store(a + 5 * PAGE, b"x")
+    begin = time.process_time()
+    try:
+        assert str(call(p, a)) == end
+    except TooLarge as error:
+        assert end == "TooLarge" and re.search(r"[\d,]+ pages, one by one", str(error))
+    assert time.process_time() - begin < 2
+    assert kernel.trace.depth == 0
+    assert p.load(p.mmap(0, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS)) == b"\0"
+
+
+def test_a_hole_of_a_quarter_of_a_tebibyte_is_punched_at_once() -> None:
+    for file_system in ("ext4", "tmpfs"):
+        kernel = Kernel(KernelConfig(file_system=file_system), check=invariants.check)
+        p = kernel.spawn()
+        fd = p.open("huge", O_CREAT | O_RDWR)
+        p.ftruncate(fd, TIB)
+        p.pwrite(fd, b"a" * 2 * PAGE, 7 * PAGE)
+        a = p.mmap(0, TIB // 4, RW, MAP_SHARED, fd)
+        p.fsync(fd)
+        begin = time.process_time()
+        p.madvise(a + 8 * PAGE, TIB // 4 - 8 * PAGE, Madv.MADV_REMOVE)
+        assert time.process_time() - begin < 2
+        assert p.pread(fd, 2, 8 * PAGE - 1) == b"a\0"
+        with pytest.raises(TooLarge, match="'huge' is about 268,435,456 pages"):
+            kernel.file_bytes("huge")
 
 
 # ---------------------------------------------------------------- anything to anything

@@ -479,6 +479,8 @@ def test_a_program_that_never_ends_is_stopped() -> None:
         ((mapped(three), {"f": "text"}), TypeError, "'text': give bytes"),
         ((mapped(three), {5: b""}), TypeError, "the name of a file is 5"),
         ((mapped(three), {}, None, 0), ValueError, "limit is 0"),
+        ((mapped(three), {}, "modern"), TypeError, "config is 'modern': give a KernelConfig"),
+        ((mapped(three), {}, None, 9, "x"), ValueError, "max_steps is 'x'"),
         ((mapped(three), {}, None, 1.5), ValueError, "limit is 1.5"),
     ],
 )

@@ -242,6 +242,8 @@ def test_a_program_may_clean_up_behind_itself() -> None:
         ([add_one, 7], {}, TypeError, "7 is no program"),
         ([add_one], {"limit": 0}, ValueError, "limit is 0"),
         ([add_one], {"setup": 7}, TypeError, "setup is 7"),
+        ([add_one], {"config": "modern"}, TypeError, "config is 'modern'"),
+        ([add_one], {"max_steps": "x"}, ValueError, "max_steps is 'x'"),
         ([add_one], {"files": {"f": "text"}}, TypeError, "give bytes"),
         ([lambda p: p.fork()], {}, ValueError, "give the child as one more program"),
         ([lambda p: p.peek(1)], {}, AttributeError, "no call 'peek'"),

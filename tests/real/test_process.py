@@ -186,6 +186,18 @@ def test_a_range_that_is_none_meets_no_worker(p: LinuxProcess) -> None:
         p.mincore(p.mmap(0, 4 * PAGE, RW, ANONYMOUS), c.TASK_SIZE)
 
 
+def test_answers_that_are_too_long_are_refused(p: LinuxProcess, kernel: LinuxKernel) -> None:
+    a = p.mmap(0, 64 << 30, RW, ANONYMOUS | c.Map.MAP_NORESERVE)
+    with pytest.raises(ValueError, match="mincore is about 16,777,216 pages"):
+        p.mincore(a, 64 << 30)
+    assert p.mincore(a, PAGE) == [False]
+    fd = p.open("sparse", O_RDWR | O_CREAT)
+    p.ftruncate(fd, 2 << 30)
+    with pytest.raises(ValueError, match="'sparse' has 2,147,483,648 bytes"):
+        kernel.file_bytes("sparse")
+    p.unlink("sparse")
+
+
 def test_areas_have_the_paths_of_proc(p: LinuxProcess, book: str) -> None:
     start = p.brk(0)
     assert p.brk(start + 5000) == start + 5000

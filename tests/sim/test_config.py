@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 
 import pytest
@@ -10,6 +11,8 @@ from mmaplab.lab import NotAvailable
 from mmaplab.releases import SINCE
 from mmaplab.sim import Kernel, KernelConfig
 from mmaplab.sim.config import PROFILES, of_release
+
+PAGE = 4096
 
 
 def test_today_s_kernel_is_the_default() -> None:
@@ -80,8 +83,57 @@ def test_the_probe_measures_fields_that_exist() -> None:
         ("fault_around_bytes", 3 * 4096),
         ("thp_align_anon", "always"),
         ("cpus", 0),
+        ("tlb_entries", 0),
+        ("memory_pages", -1),
+        ("memory_pages", 0),
+        ("disk_pages", -5),
+        ("ra_pages", -1),
+        ("io_pages", -1),
+        ("max_map_count", 0),
+        ("rlimit_as", -1),
+        ("overcommit_memory", 3),
+        ("commit_seconds", float("nan")),
+        ("flush_tick_seconds", 0),
     ],
 )
 def test_a_bad_value_is_named(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"{field} is {value!r}"):
         replace(KernelConfig(), **{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("base", [5, 0, -PAGE, PAGE, 1 << 47, 0x7FFF_0000_0001])
+def test_an_impossible_mmap_base_is_named(base: int) -> None:
+    with pytest.raises(ValueError, match=f"mmap_base is {base:#x}: give the start of a page"):
+        KernelConfig(mmap_base=base)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("cpus", "2", "a whole number"),
+        ("cpus", True, "a whole number"),
+        ("cpus", None, "a whole number"),
+        ("fault_around_bytes", "64K", "a whole number"),
+        ("memory_pages", 1.5, "a whole number, or None"),
+        ("journal", 1, "True or False"),
+        ("file_system", None, "a string"),
+        ("commit_seconds", "5", "a number of seconds"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named(field: str, value: object, words: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"{field} is {value!r}: give {words}")):
+        KernelConfig(**{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"config": "modern"}, "config is 'modern': give a KernelConfig, such as KernelConfig.named('modern')"),
+        ({"config": {"cpus": 2}}, "config is {'cpus': 2}: give a KernelConfig"),
+        ({"record": "x"}, "record is 'x': give True or False"),
+        ({"check": 7}, "check is 7: give a function"),
+    ],
+)
+def test_what_is_no_argument_of_a_kernel_is_named(arguments: dict[str, object], words: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(words)):
+        Kernel(**arguments)  # type: ignore[arg-type]

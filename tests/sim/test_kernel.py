@@ -233,3 +233,25 @@ def test_a_page_that_the_kernel_wants_and_never_gets_names_the_slot(result: Faul
         with pytest.raises(NoProgress, match="functions in this kernel: handle_mm_fault, can_vma_merge"):
             call()
     assert kernel.trace.depth == 0 and len(p.maps()) == 2
+
+
+@pytest.mark.parametrize("answer", [123, -PAGE, 1 << 47, None, "here", 2**64])
+def test_a_place_that_is_none_is_refused_with_its_slot(answer: object) -> None:
+    kernel = Kernel(check=invariants.check, get_unmapped_area=lambda *args: answer)
+    p = kernel.spawn()
+    with pytest.raises(ValueError, match=r"your get_unmapped_area answered .*: no 0x1000 user bytes"):
+        p.mmap(0, PAGE, RW, ANON)
+    assert (kernel.trace.depth, p.maps()) == (0, [])
+
+
+def test_a_place_that_is_taken_is_refused_with_its_slot() -> None:
+    kernel = Kernel(check=invariants.check, get_unmapped_area=lambda *args: 0x7000_0000)
+    p = kernel.spawn()
+    assert p.mmap(0, 2 * PAGE, RW, ANON) == 0x7000_0000
+    p.store(0x7000_0000, b"mine")
+    told = "your get_unmapped_area answered 0x70000000 for 0x1000 bytes, which meet <VmArea 70000000-70002000 rw-p>"
+    with pytest.raises(ValueError, match=told):
+        p.mmap(0, PAGE, RW, ANON)
+    with pytest.raises(ValueError, match="your get_unmapped_area answered 0x70000000 for 0x8000 bytes"):
+        p.mremap(0x7000_0000, PAGE, 8 * PAGE, 1)
+    assert p.load(0x7000_0000, 4) == b"mine"

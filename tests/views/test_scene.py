@@ -92,13 +92,14 @@ def test_every_scene_is_the_fold_of_its_records() -> None:
 
 def scene_of(kernel: Kernel) -> Scene:
     """Return the scene read off the kernel's own structures; it lives here, so that no view learns to read a kernel."""
-    scene = Scene(pid=final(kernel).pid, now=kernel.machine.now)
+    folded = final(kernel)
+    scene = Scene(pid=folded.pid, now=kernel.machine.now)
     for pid, process in kernel.processes.items():
         scene.processes[pid] = process.mm.mm
         space = scene.space(process.mm.mm)
         space.pid = process.task.tgid
         for vma in process.mm.areas:
-            space.areas[vma.vm_start] = final(kernel).spaces[space.mm].areas[vma.vm_start]
+            space.areas[vma.vm_start] = folded.spaces[space.mm].areas[vma.vm_start]
             seen = space.areas[vma.vm_start]
             ino = vma.vm_file.f_inode.ino if vma.vm_file else 0
             assert (seen.end, seen.flags, seen.pgoff, seen.ino) == (vma.vm_end, vma.vm_flags, vma.vm_pgoff, ino)

@@ -1,0 +1,80 @@
+"""The trace is complete: whoever folds all events has what the kernel holds, on every kind of machine.
+
+Random programs of every profile of the fuzzer; memory and disk are short, there is a journal or none, and a tmpfs.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from mmaplab.calls import perform
+from mmaplab.constants import PAGE_SIZE
+from mmaplab.fuzz.generate import generate
+from mmaplab.fuzz.profiles import PROFILES
+from mmaplab.sim import Kernel, KernelConfig, invariants
+from mmaplab.sim.pgtable import PageTable
+from mmaplab.sim.pipe import WouldBlock
+from mmaplab.views.scene import final
+from tests.views.test_scene import scene_of
+
+MACHINES: dict[str, tuple[KernelConfig, int | None, int | None]] = {
+    "modern": (KernelConfig(), None, None),
+    "classic": (KernelConfig.named("classic"), None, None),
+    "no journal": (KernelConfig(journal=False), None, None),
+    "little memory": (KernelConfig(), 40, None),
+    "little disk": (KernelConfig(large_folios=False), None, 12),
+    "little of both": (KernelConfig(cpus=1, tlb_entries=4), 60, 20),
+    "tmpfs": (KernelConfig(file_system="tmpfs"), None, None),
+    "little tmpfs": (KernelConfig(file_system="tmpfs"), 50, 10),
+}
+"""Each machine, with the frames and the blocks that it has beside what the files of a program take; None: no limit."""
+SEEDS = (1, 2, 3)
+STEPS = 40
+
+
+def after(machine: str, profile: str, seed: int) -> Kernel:
+    """Return a kernel after a random program, whose calls may fail for want of memory, or of a block."""
+    config, frames, blocks = MACHINES[machine]
+    program = generate(profile, seed, steps=STEPS)
+    pages = sum(-(-data.size // PAGE_SIZE) for data in program.files.values())
+    in_memory = pages if config.file_system == "tmpfs" else 0
+    kernel = Kernel(
+        replace(
+            config,
+            memory_pages=None if frames is None else frames + in_memory,
+            disk_pages=None if blocks is None else blocks + pages,
+        )
+    )
+    for path, data in program.files.items():
+        kernel.create_file(path, data.bytes(), warm=program.warm)
+    names: dict[str, object] = {"kernel": kernel, "p": kernel.spawn(), **program.places}
+    for call in program.calls:
+        with suppress(WouldBlock):  # a read of an empty pipe
+            perform(call, names)
+    return kernel
+
+
+def tables_of(pgd: PageTable) -> set[tuple[int, int]]:
+    """Return (level, first address) of every table below the root."""
+    found = set()
+    for i, puds in pgd.pgd.items():
+        found.add((3, i << 39))
+        for j, pmds in puds.items():
+            found |= {(2, i << 39 | j << 30)} | {(1, i << 39 | j << 30 | k << 21) for k in pmds}
+    return found
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_fold_of_all_events_is_what_the_kernel_holds(profile: str, machine: str) -> None:
+    for seed in SEEDS:
+        kernel = after(machine, profile, seed)
+        folded, real = final(kernel), scene_of(kernel)
+        for process in kernel.processes.values():
+            real.spaces[process.mm.mm].tables = tables_of(process.mm.pgd)
+        assert folded == real, f"seed {seed}"
+        assert invariants.broken(kernel) == [], f"seed {seed}"
+        assert kernel.trace.depth == 0
