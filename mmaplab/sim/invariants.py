@@ -193,8 +193,8 @@ def tlb_is_not_stale(kernel: Kernel) -> Problems:
 PREDICATES: tuple[Callable[[Kernel], Problems], ...] = (
     threads_share,
     areas_sorted,
-    tree_knows_its_holes,
     totals_match_areas,
+    tree_knows_its_holes,
     rights_within_ceiling,
     areas_know_their_bits,
     entries_inside_areas,
