@@ -179,10 +179,10 @@ class KernelConfig:
         """Raise ValueError for addresses that this machine does not have."""
         if self.task_size % PAGE_SIZE or not 0 < self.task_size <= TASK_SIZE:
             raise ValueError(f"task_size is {self.task_size:#x}: give whole pages, {TASK_SIZE:#x} at most")
-        if self.mmap_base % PAGE_SIZE or not self.hint_min_addr < self.mmap_base <= self.task_size:
+        if self.mmap_base % PAGE_SIZE or not self.mmap_min_addr < self.mmap_base <= TASK_SIZE:
             raise ValueError(
-                f"mmap_base is {self.mmap_base:#x}: give the start of a page above hint_min_addr, "
-                f"{self.hint_min_addr:#x}, and not above task_size, {self.task_size:#x}"
+                f"mmap_base is {self.mmap_base:#x}: give the start of a page above mmap_min_addr, "
+                f"{self.mmap_min_addr:#x}, and {TASK_SIZE:#x} at most"
             )
         if self.overcommit_memory not in (0, 1, 2):
             raise ValueError(f"overcommit_memory is {self.overcommit_memory}: Linux knows 0, 1 and 2")
