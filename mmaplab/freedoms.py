@@ -39,6 +39,11 @@ FREEDOMS = (
         "faults than predicted; and around such a fault it has then mapped what is predicted to fault later",
     ),
     Freedom(
+        "what becomes of those neighbours when the cache is dropped",
+        "drop_caches leaves the pages that are mapped, and around such a fault the live kernel may have mapped fewer; "
+        "the program is not compared any further, and counted",
+    ),
+    Freedom(
         "how soon readahead has arrived",
         "the disk works while the program runs on; residency is compared when the disk has come to rest",
     ),

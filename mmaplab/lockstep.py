@@ -140,6 +140,8 @@ class Lockstep:
         self.steps: list[TwinStep] = []
         self.difference: Difference | None = None
         """The first difference, or None."""
+        self.free = False
+        """Have the kernels parted where they may (FREEDOMS)? Then nothing is compared any more."""
         self.racy: list[tuple[int, int]] = []
         """Ranges of addresses near major faults: see FREEDOMS."""
         self.inodes: dict[int, int] = {}
@@ -161,7 +163,7 @@ class Lockstep:
         happened = self.real.make(call) if self.real else None
         for watcher in self.watchers:
             watcher.settle()
-        difference = self.compare(call, predicted, happened) if happened else None
+        difference = self.compare(call, predicted, happened) if happened and not self.free else None
         self.steps.append(TwinStep(call, predicted, happened, difference))
         self.difference = self.difference or difference
         return (happened or predicted).outcome
@@ -238,6 +240,10 @@ class Lockstep:
     def _near(self, call: Call) -> tuple[int, int]:
         start, end = self._touched(call)
         return start - RACY_PAGES * 4096, end + RACY_PAGES * 4096
+
+    def is_racy(self, page: int) -> bool:
+        """Is a page (its address) near a fault that met the disk?"""
+        return any(low <= page < high for low, high in self.racy)
 
     def _touches(self, call: Call, ranges: list[tuple[int, int]]) -> bool:
         start, end = self._touched(call)

@@ -14,12 +14,21 @@ NOT_COMPARED = {"nbval-ignore-output"}
 
 
 def shown(cell: NotebookNode) -> list[tuple[str, str]]:
-    """Return what a cell shows, as text: (kind, text) of each output."""
-    parts = []
+    """Return what a cell shows, as text: (kind, text) of each output; a stream in one piece, however it came."""
+    parts: list[tuple[str, str]] = []
     for output in cell.outputs:
         data = output.get("data", {output.get("name", output.output_type): output.get("text", "")})
-        parts += [(kind, "".join(text)) for kind, text in sorted(data.items()) if kind.startswith(("text/", "std"))]
+        for kind, text in sorted(data.items()):
+            if kind.startswith("std") and parts and parts[-1][0] == kind:
+                parts[-1] = (kind, parts[-1][1] + "".join(text))
+            elif kind.startswith(("text/", "std")):
+                parts.append((kind, "".join(text)))
     return parts
+
+
+def test_a_stream_may_come_in_pieces() -> None:
+    pieces = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in ("said", "\n")]
+    assert shown(nbformat.v4.new_code_cell(outputs=pieces)) == [("stdout", "said\n")]
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=[path.stem for path in CHAPTERS])

@@ -38,6 +38,8 @@ class Run:
     difference: Difference | None
     looks: int = 0
     """How many of the steps are the look at everything at the end."""
+    free: bool = False
+    """Did the kernels part where they may (FREEDOMS), so that the rest was not compared?"""
 
     def made(self, most: int) -> tuple[list[Call], list[Outcome]]:
         """Return the first `most` calls that were made, and how they ended on the live kernel."""
@@ -58,12 +60,12 @@ def run(program: FuzzProgram, pair: Pair, trace: bool = False) -> Run:
         for call in program.calls:
             if may_be_made(call, lockstep.sim):
                 lockstep.make(call)
-            if lockstep.difference:
+            if lockstep.difference or lockstep.free:
                 break
         made = len(lockstep.steps)
-        if not lockstep.difference:
+        if not (lockstep.difference or lockstep.free):
             look_at_everything(lockstep, program.files)
-        return Run(lockstep.steps, lockstep.difference, len(lockstep.steps) - made)
+        return Run(lockstep.steps, lockstep.difference, len(lockstep.steps) - made, lockstep.free)
 
 
 class BothKernels:
@@ -79,15 +81,16 @@ class BothKernels:
 def run_python(program: Program, pair: Pair, files: Mapping[str, FileData], warm: bool = True) -> Run:
     """Run a program that is written in Python, as a saved one is, and look at everything at its end.
 
-    One that has a second parameter is given the kernel.
+    One that needs a second argument is given the kernel.
     """
     with pair.fresh(files, warm) as lockstep:
         recorder = Recorder(lockstep.make, (lockstep.real or lockstep.sim).names)
         given = recorder.stand_in("p"), cast(Process, BothKernels(recorder))
-        program(*given[: len(inspect.signature(program).parameters)])
-        if not lockstep.difference:
+        parameters = inspect.signature(program).parameters.values()
+        program(*given[: sum(parameter.default is parameter.empty for parameter in parameters)])
+        if not (lockstep.difference or lockstep.free):
             look_at_everything(lockstep, files)
-        return Run(lockstep.steps, lockstep.difference)
+        return Run(lockstep.steps, lockstep.difference, free=lockstep.free)
 
 
 def may_be_made(call: Call, sim: Side) -> bool:

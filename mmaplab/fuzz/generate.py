@@ -131,11 +131,11 @@ def write_madvise(w: Writer) -> None:
 
 def drain_lists(w: Writer) -> None:
     """Have the kernel empty every processor's list of new pages, which reclaim overlooks (FREEDOMS)."""
-    there = Name("drain")
-    w.add("mmap", there, PMD_SIZE, READ | WRITE, Map.MAP_PRIVATE | Map.MAP_ANONYMOUS | Map.MAP_FIXED, -1, 0, who="p")
-    w.add("store", there, b"x", who="p")
-    w.add("madvise", there, PAGE_SIZE, Madv.MADV_COLLAPSE, who="p")
-    w.add("munmap", there, PMD_SIZE, who="p")
+    there, who = Name("drain"), w.processes[0]  # one that has not ended
+    w.add("mmap", there, PMD_SIZE, READ | WRITE, Map.MAP_PRIVATE | Map.MAP_ANONYMOUS | Map.MAP_FIXED, -1, 0, who=who)
+    w.add("store", there, b"x", who=who)
+    w.add("madvise", there, PAGE_SIZE, Madv.MADV_COLLAPSE, who=who)
+    w.add("munmap", there, PMD_SIZE, who=who)
 
 
 def write_msync(w: Writer) -> None:

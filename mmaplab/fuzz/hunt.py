@@ -37,6 +37,8 @@ class Totals:
     """Calls that looked at everything when a program was over, each compared."""
     faults: int = 0
     coverage: Coverage = field(default_factory=Counter)
+    free: int = 0
+    """Programs that were not compared to their end, since the kernels parted where they may (FREEDOMS)."""
     disturbed: list[str] = field(default_factory=list)
     differences: list[tuple[FuzzProgram, Run]] = field(default_factory=list)
     """The shortened programs, and how they went."""
@@ -46,6 +48,8 @@ class Totals:
         return (
             f"{sum(self.programs.values())} programs ({counted}), {self.steps:,} steps and {self.looks:,} looks, "
             f"{self.faults:,} page faults: {len(self.differences)} differences, {len(self.disturbed)} disturbed"
+            + f", {self.free} not compared to the end"
+            * bool(self.free)
         )
 
     def add(self, program: FuzzProgram, outcome: Run) -> None:
@@ -55,6 +59,7 @@ class Totals:
         self.steps += made
         self.looks += outcome.looks
         self.faults += outcome.faults
+        self.free += outcome.free
         self.coverage.update(coverage_of(outcome.steps[:made]))
 
 

@@ -52,6 +52,11 @@ class Watcher:
         folios = [self.cache.get(index) for index in range(self.pages)]
         return [folio is not None and folio.uptodate for folio in folios]
 
+    def missing(self) -> list[int]:
+        """Return the pages (numbers in the file) that the simulator has and the live kernel has not."""
+        there = self.process.mincore(self.addr, self.pages * PAGE_SIZE)
+        return [i for i, (ours, here) in enumerate(zip(self.predicted(), there, strict=True)) if ours and not here]
+
     def close(self) -> None:
         """End the live process."""
         self.process.exit()
@@ -132,9 +137,11 @@ class Pair:
         seen = (reader.new_faults, fault_events) if by_address else (None, None)
         lockstep = Lockstep(Side(sim, sim.spawn(), seen[0]), Side(self.real, process, seen[1]))
         lockstep.cold, lockstep.has_read = not warm, reader.has_read
-        lockstep.looks.append(Residency(lockstep).compare)
-        if not warm:
-            lockstep.watchers += [Watcher(sim, self.real, path, data.size) for path, data in files.items() if data.size]
+        cold = {path: data.size for path, data in files.items() if data.size and not warm}
+        watchers = {path: Watcher(sim, self.real, path, size) for path, size in cold.items()}
+        lockstep.watchers += watchers.values()
+        missing = {path: watcher.missing for path, watcher in watchers.items()}
+        lockstep.looks.append(Residency(lockstep, missing).compare)
         try:
             yield lockstep
         finally:

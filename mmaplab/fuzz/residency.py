@@ -7,7 +7,7 @@ p.ftruncate(fd, 0)      there again: the call names no address, but may have emp
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
 from mmaplab.calls import Call, Name, Outcome
@@ -19,6 +19,8 @@ AROUND = 32 * PAGE_SIZE
 """So far on either side: two windows of fault-around. The whole area is compared at the end of the program."""
 NAMED = {"load", "touch", "store", "execute", "munmap", "mprotect", "mremap", "msync", "madvise", "mlock", "munlock"}
 """The calls whose first argument is an address; that of a mapping is its result."""
+Missing = Callable[[], Sequence[int]]
+"""Returns the pages of a file (their numbers) that are predicted to be in memory and are not."""
 Answer = list[bool] | int
 """What mincore said, or the errno with which it was refused."""
 
@@ -26,8 +28,8 @@ Answer = list[bool] | int
 class Residency:
     """Compares what mincore(2) says of a few pages, after each call of a program in lockstep."""
 
-    def __init__(self, lockstep: Lockstep) -> None:
-        self.lockstep = lockstep
+    def __init__(self, lockstep: Lockstep, missing: Mapping[str, Missing]) -> None:
+        self.lockstep, self.missing = lockstep, missing
         self.spots: dict[str, int] = {}
         """The address that each process has named last."""
         self.areas: dict[str, Sequence[MapsEntry]] = {}
@@ -39,6 +41,9 @@ class Residency:
         self.areas |= dict(predicted.maps)
         self.spots[who] = self.named(call, predicted.outcome) or self.spots.get(who, 0)
         start, end = self.window(who)
+        if call.name == "drop_caches" and self.mapped_fewer(cast(str, call.args[0])):
+            self.lockstep.free = True
+            return None
         if real is None or start == end or call.name == "exit":
             return None
         ours, theirs = (residency(side, who, start, end) for side in (self.lockstep.sim, real))
@@ -46,6 +51,18 @@ class Residency:
             return None
         what = f"pages in memory from {start:#x} to {end:#x}"
         return self.lockstep.differ(call, what, residency_text(ours), residency_text(theirs))
+
+    def mapped_fewer(self, path: str) -> bool:
+        """Did the live kernel drop pages that it was free not to map: all near a fault that met the disk? (FREEDOMS)"""
+        gone = self.missing[path]() if path in self.missing else []
+        return bool(gone) and all(any(map(self.lockstep.is_racy, self.addresses(path, page))) for page in gone)
+
+    def addresses(self, path: str, page: int) -> Iterator[int]:
+        """Yield where processes may have a page of a file in their address space."""
+        for area in (area for areas in self.areas.values() for area in areas if area.path.endswith(path)):
+            addr = area.start + page * PAGE_SIZE - area.offset
+            if area.start <= addr < area.end:
+                yield addr
 
     def named(self, call: Call, outcome: Outcome) -> int | None:
         """Return the address that a call is about, if it is about one."""

@@ -86,6 +86,28 @@ def test_pages_in_memory_are_compared_after_each_call() -> None:
     assert run_python(program, pair_of(), files, warm=False).difference is None
 
 
+def test_what_is_dropped_around_a_fault_that_met_the_disk_ends_the_comparison() -> None:
+    """Fault-around maps what readahead has brought, soon or late: drop_caches leaves what is mapped (FREEDOMS)."""
+
+    def program(p: Process, kernel: Kernel) -> None:
+        fd = p.open("f0")
+        a = p.mmap(0, 64 * PAGE_SIZE, 1, 1, fd)
+        p.read(fd, 1)
+        p.load(a + PAGE_SIZE)  # the marker of the readahead: 16 pages come, and those near are mapped if they are there
+        kernel.drop_caches("f0")
+        p.load(a + 9 * PAGE_SIZE)
+
+    files = {"f0": FileData(64 * PAGE_SIZE)}
+    late = KernelConfig(fault_around_bytes=PAGE_SIZE)
+    cold = run_python(program, pair_of(Kernel(late)), files, warm=False)  # type: ignore[arg-type]
+    assert (cold.difference, cold.free) == (None, True)
+    same = run_python(program, pair_of(), files, warm=False)  # type: ignore[arg-type]
+    assert (same.difference, same.free) == (None, False)
+    warm = run_python(program, pair_of(Kernel(late)), files)  # type: ignore[arg-type]
+    assert warm.difference is not None
+    assert not warm.free
+
+
 def test_a_file_that_the_program_made_is_read_at_the_end() -> None:
     def program(p: Process) -> None:
         p.write(p.open("new", 0o101), b"made")

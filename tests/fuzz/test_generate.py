@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from mmaplab.calls import PARAMETERS, Outcome
+from mmaplab.calls import PARAMETERS, Name, Outcome
 from mmaplab.constants import TASK_SIZE
 from mmaplab.fuzz.compare import may_be_made
 from mmaplab.fuzz.coverage import ending, table
@@ -54,6 +54,15 @@ def test_every_call_of_a_process_is_made_by_some_profile() -> None:
     of_a_process = {name for name in PARAMETERS if name in vars(Process)}
     assert of_a_process - used == {"maps", "faults"}, "these two are what is compared after the calls"
     assert set(WRITERS) >= {name for profile in PROFILES.values() for name in profile.weights}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_lists_of_new_pages_are_emptied_by_a_process_that_lives(profile: str) -> None:
+    for seed in range(60):
+        ended: set[str] = set()
+        for call in generate(profile, seed).calls:
+            ended |= {call.who} if call.name == "exit" else set()
+            assert not (call.who in ended and Name("drain") in call.args), seed
 
 
 def test_the_arena_crosses_a_page_table() -> None:

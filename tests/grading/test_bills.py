@@ -10,6 +10,7 @@ import errno
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -401,11 +402,7 @@ def pair() -> Iterator[Pair]:
 
 
 LIVE = {  # the bill of 02 has a thread, which a live process here has not
-    **{
-        key: (bill.length, bill.warm, lambda p, key=key: BILLS[key].run(key, p))
-        for key, bill in BILLS.items()
-        if key != "space-bill"
-    },
+    **{key: (bill.length, bill.warm, partial(bill.run, key)) for key, bill in BILLS.items() if key != "space-bill"},
     "tie-bill": (4 * PAGE, True, promises),
     "edge-tree": (5000, True, edges),
 }

@@ -336,7 +336,7 @@ def test_without_a_sandbox_it_refuses_unless_told_to(monkeypatch: pytest.MonkeyP
 def test_a_sandbox_that_does_not_start_costs_nobody_a_point(
     class_of_six: Path, masters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(units, "Grader", lambda *args: Grader(*args, preload=("no_such_module",)))
+    monkeypatch.setattr(units, "Grader", lambda *args, **how: Grader(*args, **how, preload=("no_such_module",)))
     with pytest.raises(CannotGrade, match=r"does not start .*--resume"):
         grade_all(class_of_six, tmp_path / "out", masters)
     monkeypatch.undo()
