@@ -12,6 +12,7 @@ well has the neighbour's program; `mmaplab similar` lists the seeds, and marks t
     faults          a list: for each line of the program, the faults that it takes, minor and major together
     minor, major    the same, of one kind
     pages copied, blocks read, blocks written       a number, for the whole program
+    ends, areas, bytes copied, letters, file pages  a list: see lines.py
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mmaplab.calls import call_text
 from mmaplab.grading.ask import Ask
 from mmaplab.grading.asked import Finding, Unanswered, asked, wrong_value
 from mmaplab.grading.families import FAMILIES, generate
+from mmaplab.grading.lines import ASKS, OF_EACH_LINE, lines_of
 from mmaplab.grading.observe import WORK, observe
 from mmaplab.grading.plain import Plain, same, told
 from mmaplab.grading.programs import Scenario
@@ -57,6 +59,8 @@ class Variant:
     @property
     def expected(self) -> Plain:
         """The right answer, from a run on the reference."""
+        if self.asks in ASKS:
+            return ASKS[self.asks](lines_of(self.scenario))
         steps = [step for step in observe(self.scenario) if isinstance(step, dict) and "outcome" in step]
         if self.asks in FAULTS:
             return [sum(counts(step["faults"])[which] for which in FAULTS[self.asks]) for step in steps]
@@ -88,8 +92,8 @@ def counts(faults: Plain) -> list[int]:
 def variant_of(spec: Mapping[str, Plain], seed: object) -> Variant:
     """Return the variant that a test's description and a seed make. Raises ValueError for either."""
     family, asks = str(spec.get("family")), str(spec.get("asks"))
-    if family not in FAMILIES or asks not in (*FAULTS, *WORK):
-        raise ValueError(f"a variant needs a family of programs, and asks for {', '.join([*FAULTS, *WORK])}")
+    if family not in FAMILIES or asks not in (*FAULTS, *WORK, *ASKS):
+        raise ValueError(f"a variant needs a family of programs, and asks for {', '.join([*FAULTS, *WORK, *ASKS])}")
     if not isinstance(seed, str | int) or isinstance(seed, bool) or str(seed).strip().lower() in NOBODY:
         raise ValueError("give your name, as a text: your own program is made from it")
     if len(str(seed)) > LONGEST_SEED:
@@ -114,12 +118,14 @@ def judge_variant(test: Test, ask: Ask) -> Finding:
         return Finding(test, True, f"right for the program of {own.seed!r}")
     if test.hidden or not isinstance(value, list) or not isinstance(own.expected, list):
         return Finding(test, False, wrong_value(test, value, own.expected))
-    return Finding(test, False, first_wrong(value, own.expected), tuple(own.lines()))
+    return Finding(test, False, first_wrong(value, own.expected, own.asks), tuple(own.lines()))
 
 
-def first_wrong(value: list[Plain], expected: list[Plain]) -> str:
+def first_wrong(value: list[Plain], expected: list[Plain], asks: str) -> str:
     """Return where an answer differs first from what was expected."""
+    each_line = asks in (*FAULTS, *OF_EACH_LINE)
     if len(value) != len(expected):
-        return f"the program has {len(expected)} lines, and the answer {len(value)} numbers."
+        what = f"the program has {len(expected)} lines" if each_line else f"{len(expected)} calls of it hand over bytes"
+        return f"{what}, and the answer has {len(value)} items."
     at = next(i for i, (one, other) in enumerate(zip(value, expected, strict=True)) if not same(one, other))
-    return f"line {at}: expected {told(expected[at])}, came {told(value[at])}."
+    return f"{'line' if each_line else 'item'} {at}: expected {told(expected[at])}, came {told(value[at])}."

@@ -24,7 +24,7 @@ from mmaplab.grading.book import earlier, line_of
 from mmaplab.grading.bulk import Progress, Ways, grade_all
 from mmaplab.grading.finding import CannotGrade, find_submissions
 from mmaplab.grading.runner import Grader
-from mmaplab.grading.sandbox import UNPROTECTED
+from mmaplab.grading.sandbox import UNPROTECTED, needed
 from mmaplab.grading.units import choose_protection, settled_unit
 
 from .helpers import BILL, FULL, RECALL, ROOT, TOTAL, solutions, submission
@@ -331,6 +331,17 @@ def test_without_a_sandbox_it_refuses_unless_told_to(monkeypatch: pytest.MonkeyP
     with pytest.raises(CannotGrade, match="--allow-unprotected"):
         choose_protection(False)
     assert choose_protection(True) is UNPROTECTED
+
+
+def test_masters_beside_the_python_that_answers_run_with_are_refused(
+    class_of_six: Path, masters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert needed(Path(sys.base_prefix)) and needed(Path(sys.prefix))
+    assert not needed(masters) and not needed(class_of_six)
+    monkeypatch.setattr(units, "needed", lambda place: place.resolve() == masters.resolve())
+    with pytest.raises(CannotGrade, match=r"answers would see these\. Put them elsewhere"):
+        grade_all(class_of_six, tmp_path / "out", masters)
+    assert not list((tmp_path / "out").glob("*.html"))
 
 
 def test_a_sandbox_that_does_not_start_costs_nobody_a_point(

@@ -125,7 +125,7 @@ def test_grading_itself_loads_nothing_of_nbgrader() -> None:
 
 MINUTES = {1: 5, 2: 10, 3: 30}
 LEGEND = "★ five minutes, ★★ ten minutes, ★★★ half an hour"
-COUNTS = {5: "five", 6: "six"}
+COUNTS = {5: "five", 6: "six", 7: "seven"}
 
 
 @pytest.mark.parametrize("master", MASTERS, ids=lambda path: path.stem)

@@ -7,6 +7,7 @@
     processes.py   copy_page_range, zap_page_range
     files.py       page_cache_sync_ra, do_writepages, do_msync
     cuts.py        truncate_pagecache
+    own.py         none: for learners' own predictions
 
 A family is a function from a random number generator to a program; its docstring's first line says what is special
 about its programs. `generate(family, seed)` gives the same program on every machine.
@@ -21,6 +22,7 @@ from mmaplab.grading.families.areas import FINDING, MERGING
 from mmaplab.grading.families.cuts import CUTS
 from mmaplab.grading.families.faults import CASES, TRANSLATIONS, WRITE_PROTECTED
 from mmaplab.grading.families.files import READAHEAD, SYNCS, TURNS, WRITE_BACK
+from mmaplab.grading.families.own import CHAPTERS
 from mmaplab.grading.families.places import PLACING
 from mmaplab.grading.families.processes import COPIES, ZAPS
 from mmaplab.grading.families.windows import WALKS, WINDOWS
@@ -45,7 +47,7 @@ BY_SLOT: dict[str, tuple[Family, ...]] = {
 }
 """The families of a kernel function, the simplest situation first; in the order of `mmaplab.sim.slots.Slots`."""
 
-OWN: tuple[Family, ...] = (*WALKS, *TURNS)
+OWN: tuple[Family, ...] = (*WALKS, *TURNS, *CHAPTERS)
 """Families for learners' own programs, which decide about no function; variant.py."""
 
 FAMILIES: dict[str, Family] = {f.__name__: f for families in (*BY_SLOT.values(), OWN) for f in families}
