@@ -103,7 +103,7 @@ def settings_of(limits: Limits, preload: Sequence[str], uid: int | None, home: s
         "uid": uid,
         "preload": list(preload),
         "space": home,
-        "keep": str(package),
+        "keep": [str(path) for path in (package, *python_folders())],
         "cpu_seconds": max(1, round(IN_ALL * limits.seconds)),
         "memory_bytes": limits.memory_bytes,
         "file_bytes": limits.file_bytes,

@@ -21,6 +21,7 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,10 +69,10 @@ def prepare(settings: dict[str, object]) -> None:
     gc.freeze()  # a child's collector leaves alone what is here already, and so the pages stay shared
 
 
-def next_child(fd: int, space: str, keep: str) -> tuple[BinaryIO, BinaryIO]:
+def next_child(fd: int, space: str, keep: Sequence[str]) -> tuple[BinaryIO, BinaryIO]:
     """Fork a child whenever the grader asks; returns in the children only, with what each has to talk with.
 
-    `space` is the folder that answers may write to, `keep` what must stay in it.
+    `space` is the folder that answers may write to, `keep` the folders that must stay in it.
     """
     control = socket.socket(fileno=fd)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])  # it is waited for, and must not get lost
@@ -146,7 +147,7 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def is_clean(space: str, keep: str) -> bool:
+def is_clean(space: str, keep: Sequence[str]) -> bool:
     """Remove what an answer has left in `space`; returns whether nothing of it is left, there or in the kernel."""
     with contextlib.suppress(OSError):
         Path(space).chmod(0o1777)  # where it is this user's own
@@ -157,19 +158,20 @@ def is_clean(space: str, keep: str) -> bool:
         return False
 
 
-def sweep(folder: str, keep: str) -> bool:
-    """Remove everything in a folder but what leads to `keep`; returns whether that went well."""
+def sweep(folder: str, keep: Sequence[str]) -> bool:
+    """Remove everything in a folder but what is in `keep` or leads there; returns whether that went well."""
     gone = True
     for entry in os.scandir(folder):
-        if entry.path == keep:
+        if entry.path in keep:
             continue
-        if keep.startswith(entry.path + "/"):
+        if any(path.startswith(entry.path + "/") for path in keep):
             gone &= sweep(entry.path, keep)
-        elif entry.is_dir(follow_symlinks=False):
+            continue
+        if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path, ignore_errors=True)
         else:
             Path(entry.path).unlink()
-        gone &= keep.startswith(entry.path + "/") or not os.path.lexists(entry.path)
+        gone &= not os.path.lexists(entry.path)
     return gone
 
 

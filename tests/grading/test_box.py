@@ -14,6 +14,7 @@ from mmaplab.grading import box as boxes
 from mmaplab.grading import sandbox
 from mmaplab.grading.ask import Died
 from mmaplab.grading.box import SPENT, Box, Purse, boxed
+from mmaplab.grading.forker import sweep
 from mmaplab.grading.package import package_without
 from mmaplab.grading.sandbox import Limits, find_protection
 
@@ -71,6 +72,16 @@ def test_a_child_finds_nothing_of_the_one_before(box: Box, leaves: str) -> None:
     else:
         assert run(box, "import os; x = [n for n in os.listdir('/tmp') if not n.startswith('grading-')]") == []
         assert run(box, "x = open('/tmp/y', 'w').write('y' * 4096)") == 4096
+
+
+def test_a_sweep_leaves_what_answers_run_with(tmp_path: Path) -> None:
+    """Python itself may be in the folder that answers write to, as where it was installed below /tmp."""
+    for name in ("python/bin", "deep/package/mmaplab", "deep/left", "python.old"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "left").write_text("x", encoding="ascii")
+    assert sweep(str(tmp_path), [f"{tmp_path}/python", f"{tmp_path}/deep/package"])
+    there = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert there == {"python", "python/bin", "deep", "deep/package", "deep/package/mmaplab"}
 
 
 def test_a_file_does_not_cost_the_box(box: Box) -> None:

@@ -62,7 +62,7 @@ def test_a_hostile_answer_loses_its_own_points_only(grade: Grade, key: str, name
     result = grade(submission({**others, key: source}, notebook(exercise(master))))
     assert points(result) == dict.fromkeys(full, 0) | {other: full[other] for other in others} | {key: 0}, result
     text = json.dumps(next(q for q in result["questions"] if q["key"] == key), ensure_ascii=False)
-    assert says and says in text
+    assert says and any(one in text for one in says.split(" / ")), f"{says}: {text}"  # a busy machine has less time
     assert str(ROOT) not in text
 
 
