@@ -86,9 +86,9 @@ def is_done(item: Found, done: dict[str, Result]) -> bool:
     return entry["sha256"] == hashlib.sha256(data).hexdigest() and (not complaint or entry["broken"] == complaint)
 
 
-def stamp_of(solutions: Path, limits: Limits, protection: str) -> str:
-    """Return what must be the same for results to be kept: masters, limits, protection, and the grader's version."""
-    digest = hashlib.sha256(f"{__version__} {limits!r} {protection}".encode())
+def stamp_of(solutions: Path, limits: Limits, protection: str, student: str | None = None) -> str:
+    """Return what must be the same for results to be kept: masters, limits, protection, whose seeds count, version."""
+    digest = hashlib.sha256(f"{__version__} {limits!r} {protection} {student!r}".encode())
     for path in sorted(solutions.glob("*.ipynb")):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

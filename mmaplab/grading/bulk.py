@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mmaplab.grading.book import earlier, is_done, new_book, stamp_of, write_down
 from mmaplab.grading.finding import CannotGrade, Found, find_submissions
+from mmaplab.grading.owner import student_pattern
 from mmaplab.grading.report import write_reports
 from mmaplab.grading.runner import Result, SandboxFailed
 from mmaplab.grading.sandbox import Limits
@@ -30,6 +31,8 @@ class Ways:
     cluster: str = ""
     limits: Limits = field(default_factory=Limits)
     allow_unprotected: bool = False
+    student: str | None = None
+    """What of a path names the student whose seed a variant must have (a pattern, '' for owner.py's); None for any."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,25 @@ def grade_all(
     Interrupted at any moment, also by SIGKILL, it can be called again with `resume`: what was graded is kept.
     """
     ways = ways or Ways()
-    kit = Kit(tuple(load_assignments(solutions)), ways.limits, ways.allow_unprotected, (solutions, submissions, out))
+    try:
+        pattern = None if ways.student is None else student_pattern(ways.student)
+    except ValueError as error:
+        raise CannotGrade(str(error)) from None
+    kit = Kit(
+        tuple(load_assignments(solutions)), ways.limits, ways.allow_unprotected, (solutions, submissions, out), pattern
+    )
     found = sorted(handed_in(submissions, out), key=lambda item: item.name)
     if not found:
         raise CannotGrade(f"there is no notebook in {submissions}")
     with workers(kit, ways) as (work, protection):
         out.mkdir(parents=True, exist_ok=True)
         results, kept = graded(
-            found, out, stamp_of(solutions, ways.limits, protection.removeprefix(ON_A_CLUSTER)), work, resume, say
+            found,
+            out,
+            stamp_of(solutions, ways.limits, protection.removeprefix(ON_A_CLUSTER), ways.student),
+            work,
+            resume,
+            say,
         )
     write_reports(out, results, protection)
     return Summary(out, len(results), sum(bool(result["broken"]) for result in results), kept, protection)

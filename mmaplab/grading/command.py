@@ -76,6 +76,14 @@ def add_grade_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on after an interruption: keep what is graded already"
     )
     parser.add_argument(
+        "--student",
+        nargs="?",
+        const="",
+        metavar="REGEX",
+        help="take variants only with the student's name as their seed: what of a submission's path is the name, as a "
+        "group; without REGEX the first folder, or the file's name (default: any seed counts)",
+    )
+    parser.add_argument(
         "--allow-unprotected",
         action="store_true",
         help="grade without a sandbox where there is none: answers can then read files and use the network",
@@ -89,7 +97,7 @@ def run_grade(args: argparse.Namespace) -> int:
     from mmaplab.grading.sandbox import Limits
 
     limits = Limits(seconds=args.timeout, memory_bytes=args.memory << 20)
-    ways = Ways(args.jobs, args.cluster, limits, args.allow_unprotected)
+    ways = Ways(args.jobs, args.cluster, limits, args.allow_unprotected, args.student)
     bar = Bar(sys.stderr, time.monotonic)
     try:
         summary = grade_all(args.submissions, args.out, args.solutions, ways, args.resume, bar.show)

@@ -31,6 +31,7 @@ from nbgrader.preprocessors import SaveCells
 from traitlets.config import Config, PyFileConfigLoader
 
 from mmaplab.grading.formats import dicts, texts
+from mmaplab.grading.owner import student_pattern
 from mmaplab.grading.plain import Plain
 from mmaplab.grading.release import STEPS, configuration
 from mmaplab.grading.report import file_name
@@ -64,7 +65,7 @@ class Imported:
 def import_scores(out: Path, course: Path, solutions: Path, student: str = "") -> Imported:
     """Take over the scores in `out`/scores.json; `student` is a pattern with one group. Raises CannotImport."""
     results = read_scores(out)
-    pattern = student_pattern(student)
+    pattern = pattern_of(student)
     place = course_directory(course)
     imported = Imported(place.db_url)
     around = "" if student else folder_around([str(result["name"]) for result in results if not result["broken"]])
@@ -94,15 +95,12 @@ def read_scores(out: Path) -> list[Result]:
         raise CannotImport(f"{out} is no folder that `mmaplab grade` has written: {error}") from None
 
 
-def student_pattern(student: str) -> re.Pattern[str]:
+def pattern_of(student: str) -> re.Pattern[str]:
     """Return the pattern that finds a student's name in a submission's path; raises CannotImport."""
     try:
-        pattern = re.compile(student or r"^(.+?)(?:/|\.ipynb$)")
-    except re.error as error:
-        raise CannotImport(f"--student {student!r} is no regular expression: {error}") from None
-    if pattern.groups != 1:
-        raise CannotImport(f"--student {student!r} needs one group: the part of the path that names the student")
-    return pattern
+        return student_pattern(student)
+    except ValueError as error:
+        raise CannotImport(str(error)) from None
 
 
 def folder_around(names: Sequence[str]) -> str:
@@ -125,7 +123,7 @@ def refuse_a_class_in_one(results: Sequence[Result], around: str) -> None:
     handed: dict[tuple[str, str], list[PurePosixPath]] = {}
     good = [result for result in results if not result["broken"]]
     for result in good:
-        found = student_pattern("").search(str(result["name"]).removeprefix(around))
+        found = pattern_of("").search(str(result["name"]).removeprefix(around))
         who = found.group(1) if found else ""
         handed.setdefault((str(result["assignment"]), who), []).append(PurePosixPath(str(result["name"])))
     for (assignment, who), paths in handed.items():

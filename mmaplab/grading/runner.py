@@ -9,6 +9,7 @@ An answer that needs what other cells define (a NameError) gets a second try wit
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from mmaplab.grading.apart import Judges
 from mmaplab.grading.ask import Died
 from mmaplab.grading.asked import Finding
 from mmaplab.grading.box import IN_ALL, IN_ALL_QUESTIONS, SPENT, Box, Purse, boxed
+from mmaplab.grading.owner import owner_of
 from mmaplab.grading.package import Room
 from mmaplab.grading.plain import Plain
 from mmaplab.grading.questions import Question, Test
@@ -53,6 +55,9 @@ class Grader:
     judges: Judges = field(default_factory=Judges)
     secret: Sequence[Path] = ()
     """Folders and files that answers must not see, wherever they are: masters, submissions, results."""
+    student: re.Pattern[str] | None = None
+    """What of a submission's path names the student whose seed its variants must have; None where any seed counts."""
+    _owner: str = ""
     _box: Box | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
     _purse: Purse = field(default_factory=lambda: Purse(0))
@@ -68,7 +73,8 @@ class Grader:
             return {**result, "broken": str(error), "assignment": "", "points": 0, "max": 0, "questions": []}
         with ExitStack() as stack:
             purse = Purse(IN_ALL_QUESTIONS * self.limits.seconds * busy())
-            own = replace(self, _box=None, _stack=stack, _purse=purse)  # several threads may grade with one grader
+            mine = owner_of(name, self.student)  # several threads may grade with one grader
+            own = replace(self, _box=None, _stack=stack, _purse=purse, _owner=mine)
             graded = [own.question(question, assignment, submission) for question in assignment.questions]
         return {
             **result,
@@ -121,7 +127,7 @@ class Grader:
                 hopeless = f"The answer did not run: {error}."
                 findings.append(Finding(test, False, hopeless))
                 continue
-            findings.append(self.judges.judge(test, partial(purse.ask, box)))
+            findings.append(self.judges.judge(owned(test, self._owner), partial(purse.ask, box)))
             if not box.alive:
                 running, deaths = None, deaths + 1
         return findings, notes
@@ -145,6 +151,11 @@ class Grader:
             else:
                 return self._box
         raise SandboxFailed(f"the grader's own process does not start ({self.protection.name}): {why}")
+
+
+def owned(test: Test, owner: str) -> Test:
+    """Return the test with the name that a variant's seed must have, where it must have one."""
+    return replace(test, spec={**test.spec, "owner": owner}) if owner and test.kind == "variant" else test
 
 
 def slots_asked(test: Test) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,8 @@ class Kit:
     allow_unprotected: bool = False
     secret: tuple[Path, ...] = ()
     """Folders and files that no answer may see, wherever they are: masters, submissions, results."""
+    student: re.Pattern[str] | None = None
+    """What of a submission's path names the student whose seed its variants must have; None where any seed counts."""
 
 
 BROUGHT_DOWN = (
@@ -84,7 +87,9 @@ def workplace(kit: Kit) -> Iterator[Grader]:
     slots = slots_of(kit.assignments)
     with package_without(slots) as package:
         references = {asked: missing_rooms(package, slots, asked) for asked in sets_of_slots(kit.assignments)}
-        grader = Grader(kit.assignments, protection, kit.limits, package, references, secret=kit.secret)
+        grader = Grader(
+            kit.assignments, protection, kit.limits, package, references, secret=kit.secret, student=kit.student
+        )
         with closing(grader.judges):
             yield grader
 

@@ -6,7 +6,8 @@
 
 A test of the kind `variant` names a family of programs (families/) and what it asks for. Desk and grader make the same
 program from the seed, and run it on the reference: there is no list of answers anywhere. Whoever copies the seed as
-well has the neighbour's program; `mmaplab similar` lists the seeds, and marks those that several have given.
+well has the neighbour's program; `mmaplab similar` lists the seeds, and marks those that several have given, and
+`mmaplab grade --student` takes no seed but the name in the submission's path (owner.py).
 
     asks            the answer
     faults          a list: for each line of the program, the faults that it takes, minor and major together
@@ -29,6 +30,7 @@ from mmaplab.grading.asked import Finding, Unanswered, asked, wrong_value
 from mmaplab.grading.families import FAMILIES, generate
 from mmaplab.grading.lines import ASKS, OF_EACH_LINE, lines_of
 from mmaplab.grading.observe import WORK, observe
+from mmaplab.grading.owner import is_own
 from mmaplab.grading.plain import Plain, same, told
 from mmaplab.grading.programs import Scenario
 from mmaplab.grading.questions import Test
@@ -111,6 +113,9 @@ def judge_variant(test: Test, ask: Ask) -> Finding:
         own = variant_of(test.spec, seed)
     except ValueError as error:
         raise Unanswered(f"{error}.") from None
+    owner = str(test.spec.get("owner", ""))
+    if owner and not is_own(own.seed, owner):
+        raise Unanswered(f"the seed is {own.seed!r}; this work is of {owner!r}, whose seed is their name.")
     value = asked(test, ask, {"do": "value"}, "value")
     if value is None:
         raise Unanswered("not answered yet.")

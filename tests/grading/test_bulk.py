@@ -312,6 +312,24 @@ def test_a_result_is_on_the_disk_before_the_next_submission(
     assert [size for is_book, size in synced if is_book] == sizes and len(sizes) == 6
 
 
+def test_a_neighbours_seed_counts_only_where_any_does(masters: Path, tmp_path: Path) -> None:
+    own = solutions()["fault-own"]
+    assert 'seed = "Anna"' in own
+    folder = tmp_path / "class"
+    for name in ("anna", "bert"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "05.ipynb").write_bytes(submission({"fault-own": own}))
+    out = tmp_path / "out"
+    grade_all(folder, out, masters)
+    assert points_in(out) == {"anna/05": 5, "bert/05": 5}
+    grade_all(folder, out, masters, Ways(student=""), resume=True)
+    assert points_in(out) == {"anna/05": 5, "bert/05": 2}, "what was graded for any seed is not kept"
+    page = next(page for page in (out / "pages").iterdir() if "bert" in page.name).read_text(encoding="utf-8")
+    assert "this work is of" in page
+    with pytest.raises(CannotGrade, match="one group"):
+        grade_all(folder, out, masters, Ways(student="bert"))
+
+
 def test_results_without_protection_are_not_kept_under_protection(
     class_of_six: Path, masters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
