@@ -180,14 +180,14 @@ TOWERS = {
     "grading": Tower(
         uses=("shared", "sim", "sim.trace", "real", "ledger", "programs", "fuzz", "views", "outcomes"),
         floors=(
-            "grading.plain grading.contracts grading.wording grading.usage grading.magics",
+            "grading.plain grading.contracts grading.wording grading.usage grading.magics grading.owner",
             "grading.questions grading.programs grading.state grading.watch grading.bugs_first"
             " grading.bugs_copies grading.bugs_edges grading.bugs_speed grading.bugs_store grading.bugs_ties"
             " grading.situations",
             "grading.families.draft grading.observe grading.bugs grading.pairs grading.package grading.shorten",
             "grading.families.areas grading.families.cuts grading.families.faults grading.families.files"
-            " grading.families.processes grading.families.places grading.families.windows grading.cost"
-            " grading.difference grading.serve",
+            " grading.families.own grading.families.processes grading.families.places grading.families.windows"
+            " grading.cost grading.difference grading.lines grading.serve",
             "grading.families grading.picture grading.ask grading.forker",
             "grading.asked",
             "grading.variant grading.whole",
