@@ -13,6 +13,7 @@ import pytest
 from mmaplab.grading import desk
 from mmaplab.grading.bugs import BUGS, BY_SLOT
 from mmaplab.grading.desk import check, check_slot, hint, is_blank, run_here, score
+from mmaplab.grading.judge import Patience
 from mmaplab.grading.programs import pages
 from mmaplab.grading.questions import PUBLIC, public_question
 from mmaplab.sim.filefault import do_fault_around, filemap_map_pages
@@ -159,6 +160,17 @@ def test_score_counts_hidden_tests_and_gives_nothing_for_nothing() -> None:
     assert score("fault-recall", [None, None, None], hidden) == 0
     with pytest.raises(ValueError, match="0 hidden tests, but its metadata says 1"):
         score("fault-recall", [[0, 16, 32], [], 0], [])
+
+
+def test_one_slow_try_does_not_end_the_search_and_three_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 1000, 5))
+    monkeypatch.setattr("mmaplab.grading.judge.time.monotonic", lambda: next(now))
+    patience = Patience(seconds=20.0, slow=1.0)
+    for lasts in (True, True, False):
+        assert patience.of(lambda: True) and patience.lasts == lasts
+    patience = Patience(seconds=20.0, slow=6.0)
+    for lasts in (True, True, True, False):
+        assert not patience.of(lambda: False) and patience.lasts == lasts
 
 
 def test_the_same_check_gives_the_same_text_twice() -> None:
