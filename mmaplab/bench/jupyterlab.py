@@ -241,17 +241,27 @@ class Lab:
     browser: Browser
     url: str
 
-    def __init__(self, root: Path, chromium: str, log: Path, first: str = "notebooks/00_start_here.ipynb") -> None:
-        self.root, self.chromium, self.log, self.first = root, chromium, log, first
+    def __init__(
+        self,
+        root: Path,
+        chromium: str,
+        log: Path,
+        first: str = "notebooks/00_start_here.ipynb",
+        browser: Browser | None = None,
+    ) -> None:
+        self.root, self.chromium, self.log, self.first, self.given = root, chromium, log, first, browser
         self.token = secrets.token_hex(16)
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lab-", ignore_cleanup_errors=True)))
             self.start_server(stack, home)
-            playwright = stack.enter_context(sync_playwright())
-            self.browser = playwright.chromium.launch(executable_path=self.chromium, args=CHROMIUM_FLAGS)
-            stack.callback(self.browser.close)
+            if self.given:  # Playwright runs once in a thread: a second server shares the first one's browser
+                self.browser = self.given
+            else:
+                playwright = stack.enter_context(sync_playwright())
+                self.browser = playwright.chromium.launch(executable_path=self.chromium, args=CHROMIUM_FLAGS)
+                stack.callback(self.browser.close)
             self.stack = stack.pop_all()
         return self
 

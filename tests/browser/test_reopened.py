@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmaplab.bench.jupyterlab import Lab, View, find_chromium
+from mmaplab.bench.jupyterlab import Lab, View
 from tests.browser.conftest import ARTIFACTS, ROOT
 
 pytestmark = pytest.mark.browser
@@ -33,14 +33,12 @@ TWINS = {"widgets": 0, "twins": SHOWN, "pictures": 6, "complaints": 0, "styles":
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def own(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab on a folder of its own, in which a notebook may be saved."""
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip("there is no Chromium here: install it (Debian: apt install chromium) or set CHROMIUM to its path")
     folder = tmp_path_factory.mktemp("saved")
     shutil.copy(ROOT / "tests" / "browser" / NAME, folder)
-    with Lab(folder, chromium, ARTIFACTS / "jupyterlab-saved.log", first=NAME) as running:
+    log = ARTIFACTS / "jupyterlab-saved.log"
+    with Lab(folder, lab.chromium, log, first=NAME, browser=lab.browser) as running:
         view = running.open(NAME)
         view.run_all()
         assert view.page.evaluate(SEEN) == {"widgets": SHOWN, "twins": 0, "pictures": 0, "complaints": 0, "styles": 0}
