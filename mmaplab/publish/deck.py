@@ -16,8 +16,8 @@ import re
 import nbformat
 from nbformat import NotebookNode
 
-LEFT_OUT = {"Check yourself", "Exercises", "Further reading", "Recap"}
-"""Sections that are for the reader alone; the recap's map ends the deck."""
+LEFT_OUT = {"Check yourself", "Exercises", "Further reading", "Recap", "What do you believe now?"}
+"""Sections that are for the reader alone, with what they answered; the recap's map ends the deck."""
 SAID = ("-explain", "-after", "-solution")
 """How the ids of cells end that say what was seen; a number may follow."""
 CROWDED = 9
