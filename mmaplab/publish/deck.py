@@ -17,7 +17,7 @@ import nbformat
 from nbformat import NotebookNode
 
 LEFT_OUT = {"Check yourself", "Exercises", "Further reading", "Recap", "What do you believe now?"}
-"""Sections that are for the reader alone, with what they answered; the recap's map ends the deck."""
+"""Sections, large or small, that are for the reader alone, with what they answered; the recap's map ends the deck."""
 SAID = ("-explain", "-after", "-solution")
 """How the ids of cells end that say what was seen; a number may follow."""
 CROWDED = 9
@@ -30,8 +30,10 @@ def deck(book: NotebookNode) -> NotebookNode:
     left_out = False
     for cell in book.cells:
         heading = re.match(r"(#+) (?:\d\d · )?(.+)", cell.source) if cell.cell_type == "markdown" else None
-        if heading and len(heading.group(1)) <= 2:
-            left_out = heading.group(2).strip() in LEFT_OUT
+        if heading and heading.group(2).strip() in LEFT_OUT:
+            left_out = True
+        elif heading and len(heading.group(1)) <= 2:
+            left_out = False
         if not left_out:
             made.cells += slides_of(cell, heading, opens_anew(made), is_text(made))
     return made
