@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmaplab.grading.book import earlier, is_done, new_book, stamp_of, write_down
 from mmaplab.grading.finding import CannotGrade, Found, find_submissions
-from mmaplab.grading.owner import student_pattern
+from mmaplab.grading.owner import owner_of, student_pattern
 from mmaplab.grading.report import write_reports
 from mmaplab.grading.runner import Result, SandboxFailed
 from mmaplab.grading.sandbox import Limits
@@ -89,6 +89,12 @@ def grade_all(
     found = sorted(handed_in(submissions, out), key=lambda item: item.name)
     if not found:
         raise CannotGrade(f"there is no notebook in {submissions}")
+    owners = {owner_of(item.name, pattern) for item in found}
+    if pattern and len(found) > 1 and len(owners) == 1:  # a folder around all, perhaps: nobody's seed would count
+        raise CannotGrade(
+            f"all {len(found)} submissions would be of one student, {owners.pop()!r}: say with --student REGEX which "
+            "part of the path names the student"
+        )
     with workers(kit, ways) as (work, protection):
         out.mkdir(parents=True, exist_ok=True)
         results, kept = graded(

@@ -11,7 +11,7 @@ EACH = -(-2000 // len(PROFILES))
 SEED = 1000
 DISTURBED = 2
 """Programs of each profile that may not agree once and agree when run again (FREEDOMS)."""
-FREE = EACH // 10
+FREE = EACH // 40
 """Programs of each profile that need not be compared to their end (FREEDOMS)."""
 
 

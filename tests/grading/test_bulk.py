@@ -328,6 +328,8 @@ def test_a_neighbours_seed_counts_only_where_any_does(masters: Path, tmp_path: P
     assert "this work is of" in page
     with pytest.raises(CannotGrade, match="one group"):
         grade_all(folder, out, masters, Ways(student="bert"))
+    with pytest.raises(CannotGrade, match=r"all 2 submissions would be of one student, 'class'"):
+        grade_all(tmp_path, out, masters, Ways(student=r"^([^/]+)/"))
 
 
 def test_results_without_protection_are_not_kept_under_protection(
