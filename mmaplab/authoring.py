@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import sys
+import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -41,17 +43,20 @@ GLOSSARY_NOTEBOOK = Path("notebooks/glossary.ipynb")
 def execute(path: Path, timeout: float = 300) -> None:
     """Run a notebook in its own folder and store the result in its place; `timeout` is for one cell, in seconds.
 
-    Raises CellExecutionError, and leaves the file as it was, where a cell fails.
+    It runs with empty notes of its own (notes.py), as a learner sees it first: the author's stay out of it. Raises
+    CellExecutionError, and leaves the file as it was, where a cell fails.
     """
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(
+    client = NotebookClient(
         notebook,
         timeout=timeout,
         kernel_name="python3",
         store_widget_state=False,
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
-    ).execute()
+    )
+    with tempfile.TemporaryDirectory(prefix="notes-of-mmaplab-") as home:
+        client.execute(env={**os.environ, "MMAPLAB_HOME": home})
     tidy(notebook)
     nbformat.validate(notebook)
     nbformat.write(notebook, path)

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
 
-from mmaplab import authoring
+from mmaplab import authoring, notes
 from mmaplab.course import glossary
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +62,16 @@ def test_the_metadata_is_the_courses_own(tmp_path: Path) -> None:
     path = stored(tmp_path, code("1", "a"), title="A page", widgets={"state": {}}, language_info=language)
     metadata = nbformat.read(path, as_version=4).metadata
     assert metadata == {**authoring.METADATA, "title": "A page"}
+
+
+def test_the_authors_own_notes_are_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook is stored as a learner sees it first, and what it solves is not noted as the author's."""
+    monkeypatch.setenv("MMAPLAB_HOME", str(tmp_path / "of the author"))
+    notes.write("answers", "05-q1", {"right": True})
+    source = "from mmaplab import notes\nprint(notes.read()['answers'])\nnotes.write('answers', '05-q2', {'right': True})"
+    (cell,) = nbformat.read(stored(tmp_path, code(source, "a")), as_version=4).cells
+    assert cell.outputs[0].text == "{}\n"
+    assert set(notes.read()["answers"]) == {"05-q1"}
 
 
 def test_a_notebook_that_fails_stays_as_it_is(tmp_path: Path) -> None:

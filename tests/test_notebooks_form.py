@@ -189,6 +189,12 @@ def test_no_error_is_stored(path: Path) -> None:
     assert not [name for name, output in outputs(path) if output.get("name") == "stderr"], "warnings are stored"
 
 
+def test_the_stored_page_of_progress_is_that_of_a_beginner() -> None:
+    (table,) = [output for name, output in outputs(CHAPTERS[0]) if name == "progress-table"]
+    done = re.findall(r"(\d+) of \d+", shown(table, "text/plain"))
+    assert done and set(done) == {"0"}
+
+
 @all_of(ALL)
 def test_no_address_of_a_python_object_is_stored(path: Path) -> None:
     for name, output in outputs(path):
@@ -236,6 +242,26 @@ def test_code_cells_are_python(path: Path) -> None:
     for cell in filter(is_code, cells(path)):
         ast.parse(text(cell))
         assert not text(cell).rstrip().endswith(";"), f"{cell['id']}: a last ';' changes what nbval sees"
+
+
+@all_of(CHAPTERS)
+def test_a_chapter_uses_every_name_that_it_imports(path: Path) -> None:
+    trees = [ast.parse(text(cell)) for cell in cells(path) if is_code(cell)]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in nodes
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
+    assert imported <= {node.id for node in nodes if isinstance(node, ast.Name)}
+
+
+@all_of(MASTERS)
+def test_exercises_name_their_chapter_by_its_title(path: Path) -> None:
+    title = re.sub(r"^# \d\d · ", "", text(cells(ROOT / "notebooks" / path.name)[0]).splitlines()[0])
+    begin = re.search(r"for the chapter \*(.+?)\*", text(cells(path)[0]))
+    assert begin and title.startswith(begin[1])
 
 
 @all_of(CHAPTERS)
