@@ -68,7 +68,8 @@ def test_the_authors_own_notes_are_not_stored(tmp_path: Path, monkeypatch: pytes
     """A notebook is stored as a learner sees it first, and what it solves is not noted as the author's."""
     monkeypatch.setenv("MMAPLAB_HOME", str(tmp_path / "of the author"))
     notes.write("answers", "05-q1", {"right": True})
-    source = "from mmaplab import notes\nprint(notes.read()['answers'])\nnotes.write('answers', '05-q2', {'right': True})"
+    read = "from mmaplab import notes\nprint(notes.read()['answers'])\n"
+    source = read + "notes.write('answers', '05-q2', {'right': True})"
     (cell,) = nbformat.read(stored(tmp_path, code(source, "a")), as_version=4).cells
     assert cell.outputs[0].text == "{}\n"
     assert set(notes.read()["answers"]) == {"05-q1"}

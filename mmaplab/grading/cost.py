@@ -100,11 +100,21 @@ def _areas(run: Run, who: str) -> int:
 
 def _rights(run: Run, where: str) -> int:
     """Return what may be done at `process:address`, as the sum of PROT_READ, PROT_WRITE, PROT_EXEC; -1 in no area."""
+    perms = _perms(run, where)
+    return sum(1 << bit for bit, letter in enumerate("rwx") if letter in perms) if perms else -1
+
+
+def _shared(run: Run, where: str) -> int:
+    """Return 1 where the area at `process:address` is shared, 0 where it is private, -1 in no area."""
+    perms = _perms(run, where)
+    return int("s" in perms) if perms else -1
+
+
+def _perms(run: Run, where: str) -> str:
+    """Return the four letters of the area at `process:address`; '' in no area."""
     who, _, address = where.partition(":")
-    for entry in cast(Process, run.names[who]).maps() if who in run.names else ():
-        if entry.start <= int(address, 0) < entry.end:
-            return sum(1 << bit for bit, letter in enumerate("rwx") if letter in entry.perms)
-    return -1
+    areas = cast(Process, run.names[who]).maps() if who in run.names else ()
+    return next((area.perms for area in areas if area.start <= int(address, 0) < area.end), "")
 
 
 def _users(run: Run, where: str) -> int:
@@ -144,6 +154,11 @@ def _at(file: Callable[[str], bytes], where: str) -> int:
     return -1
 
 
+def _loaded(run: Run, where: str) -> int:
+    path, _, page = where.partition(":")
+    return int((path, int(page)) in run.pages_read)
+
+
 def _early(run: Run, where: str) -> int:
     """Return how many contents that a crash may leave have `path:first:second` new at the second offset only."""
     path, first, second = where.split(":")
@@ -176,6 +191,7 @@ MEASURES: dict[str, tuple[str, Callable[[Run, str], int]]] = {
     "syncs": ("calls of msync and fsync", lambda run, _: sum(c.name in ("msync", "fsync") for c in run.scenario.calls)),
     "accesses": ("loads and stores", lambda run, _: sum(call.name in ACCESSES for call in run.scenario.calls)),
     "pages_read": ("different file pages loaded from", lambda run, _: len(run.pages_read)),
+    "loaded": ("whether the program has loaded from file {}, page {}", _loaded),
     "cpu_copied": ("bytes copied by the processor", _copied(*ledger.CPU_HOPS)),
     "device_copied": ("bytes copied by the device", _copied(*ledger.DEVICE_HOPS)),
     "cow": ("bytes copied from a page to a private copy", _copied("cow")),
@@ -187,6 +203,7 @@ MEASURES: dict[str, tuple[str, Callable[[Run, str], int]]] = {
     "files_made": ("files made", lambda run, _: sum(isinstance(r.event, FileCreate) for r in run.records)),
     "areas": ("areas that {} has at the end", _areas),
     "rights": ("the rights that {} has at {} (-1: no area is there)", _rights),
+    "shared": ("whether the area that {} has at {} is shared (1) or private (0; -1: no area is there)", _shared),
     "users": ("the entries that lead to the frame that {} has at {} at the end", _users),
     "held": ("the byte that {} has at {} at the end (-1: no page is there)", _held),
     "ended": ("calls that ended with {}", lambda run, name: run.ended_with(name)),

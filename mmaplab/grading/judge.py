@@ -15,6 +15,7 @@ Every kind is one function `(test, ask) -> Finding`. Whatever an answer does, th
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -287,6 +288,10 @@ def judge_differs(test: Test, ask: Ask) -> Finding:
     try:
         assert isinstance(arguments, list), f"a {kind_of(arguments)}, where a list of arguments is asked for"
         assert parts_of(arguments) <= MOST_PARTS, f"it has more than {MOST_PARTS} numbers, texts and lists"
+        takes = list(inspect.signature(wrong).parameters)
+        assert len(arguments) == len(takes), (
+            f"it holds {len(arguments)} things, and {len(takes)} are given: {', '.join(takes)}"
+        )
         expected, came = right(*arguments), wrong(*arguments)
     except Exception as error:
         return Finding(test, False, f"`{test.answer}` is no situation for it: {error}.")

@@ -58,16 +58,6 @@ class Variant:
         )
         return generate(self.family, number)
 
-    @property
-    def expected(self) -> Plain:
-        """The right answer, from a run on the reference."""
-        if self.asks in ASKS:
-            return ASKS[self.asks](lines_of(self.scenario))
-        steps = [step for step in observe(self.scenario) if isinstance(step, dict) and "outcome" in step]
-        if self.asks in FAULTS:
-            return [sum(counts(step["faults"])[which] for which in FAULTS[self.asks]) for step in steps]
-        return sum(int(str(work[self.asks])) for step in steps if isinstance(work := step["work"], dict))
-
     def again(self) -> Variant:
         """Return another program for the same learner: "Anna", "Anna 2", "Anna 3"."""
         stem, number = re.fullmatch(r"(.*?)(?: (\d+))?", self.seed, re.DOTALL).groups()  # type: ignore[union-attr]
@@ -84,6 +74,16 @@ class Variant:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def expected_of(own: Variant) -> Plain:
+    """Return the right answer, from a run on the reference; learners should not meet it on the program itself."""
+    if own.asks in ASKS:
+        return ASKS[own.asks](lines_of(own.scenario))
+    steps = [step for step in observe(own.scenario) if isinstance(step, dict) and "outcome" in step]
+    if own.asks in FAULTS:
+        return [sum(counts(step["faults"])[which] for which in FAULTS[own.asks]) for step in steps]
+    return sum(int(str(work[own.asks])) for step in steps if isinstance(work := step["work"], dict))
 
 
 def counts(faults: Plain) -> list[int]:
@@ -119,11 +119,12 @@ def judge_variant(test: Test, ask: Ask) -> Finding:
     value = asked(test, ask, {"do": "value"}, "value")
     if value is None:
         raise Unanswered("not answered yet.")
-    if same(value, own.expected):
+    expected = expected_of(own)
+    if same(value, expected):
         return Finding(test, True, f"right for the program of {own.seed!r}")
-    if test.hidden or not isinstance(value, list) or not isinstance(own.expected, list):
-        return Finding(test, False, wrong_value(test, value, own.expected))
-    return Finding(test, False, first_wrong(value, own.expected, own.asks), tuple(own.lines()))
+    if test.hidden or not isinstance(value, list) or not isinstance(expected, list):
+        return Finding(test, False, wrong_value(test, value, expected))
+    return Finding(test, False, first_wrong(value, expected, own.asks), tuple(own.lines()))
 
 
 def first_wrong(value: list[Plain], expected: list[Plain], asks: str) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from mmaplab.course import chapters
 from mmaplab.publish import floors, guide, reference
 from mmaplab.publish.marks import filled
 
@@ -26,6 +27,12 @@ def contributing(root: Path, old: str) -> str:
     return filled(old, {"targets": targets((root / "Makefile").read_text(encoding="utf-8"))})
 
 
+def readme(root: Path, old: str) -> str:
+    """Return README with the table of the chapters' questions; its picture, twin table and numbers are measured."""
+    rows = [f"| `notebooks/{one.stem}.ipynb` | {one.question} |" for one in chapters().values()]
+    return filled(old, {"chapters": "\n".join(["| chapter | its question |", "| --- | --- |", *rows])})
+
+
 def targets(makefile: str) -> str:
     """Return what each target does, as the head of the Makefile says it, as a table."""
     head = makefile.partition("\n\n# .venv")[0]
@@ -35,6 +42,7 @@ def targets(makefile: str) -> str:
 
 
 DOCS: dict[str, Make] = {
+    "README.md": readme,
     "docs/instructors.md": instructors,
     "docs/contributing.md": contributing,
     "docs/reference.md": lambda root, _old: reference.text(root),

@@ -161,10 +161,6 @@ class Scene:
         names = ", ".join(sorted(f.path for f in self.files.values() if f.path and not f.unlinked)) or "none"
         raise FileNotFoundError(2, f"the trace knows no file {path!r}; it knows {names}", path)
 
-    def open_span(self, kind: type[ev.Event]) -> ev.Event | None:
-        """Return the innermost open span of a kind, or None."""
-        return next((e for e in reversed(self.running) if isinstance(e, kind)), None)
-
     def page_of_frame(self, pfn: int) -> tuple[FileState, int] | None:
         """Return the file and the index of the cached page in a frame, or None for other frames."""
         for state in self.files.values():

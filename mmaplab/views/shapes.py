@@ -147,13 +147,6 @@ def gap(x: float, y: float, width: float, npages: int, kind: str, size: float = 
     )
 
 
-def speech(x: float, y: float, label: str) -> str:
-    """Return the learner's tab: what «you» said, before the kernel did."""
-    width = text_width(label, 12, bold=True) + 16
-    tail = f"M{num(x + 10)},{num(y + 22)}l4,7l6,-7Z"
-    return rect(x, y, width, 22, "you o", 5) + path(tail, "you o") + text(x + width / 2, y + 15.5, label, "mid b on")
-
-
 def label(x: float, y: float, words: str) -> str:
     """Return a short text on a small ground of its own, centred on (x, y): the count of an arrow."""
     width = label_width(words)

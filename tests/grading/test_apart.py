@@ -97,8 +97,12 @@ def test_judges_travel_without_their_processes(judges: Judges) -> None:
 
 def test_ctrl_c_does_not_reach_a_judge(judges: Judges) -> None:
     judges.judge(VALUE, handing({"value": 42}))
-    with pytest.raises(KeyboardInterrupt):
-        judges.judge(VALUE, interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            judges.judge(VALUE, interrupted)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not judges.idle, "a judge that was left in the middle is ended"
 
 

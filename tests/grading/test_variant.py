@@ -14,7 +14,7 @@ from mmaplab.grading.desk import variant as own
 from mmaplab.grading.families import FAMILIES
 from mmaplab.grading.judge import judge
 from mmaplab.grading.questions import Test
-from mmaplab.grading.variant import FAULTS, Variant, variant_of
+from mmaplab.grading.variant import FAULTS, Variant, expected_of, variant_of
 
 SPEC = {"family": "shared_writable", "asks": "faults"}
 QUESTION = {
@@ -65,7 +65,7 @@ def test_every_family_can_be_asked_about(family: str) -> None:
     for asks in (*FAULTS, "pages copied", "blocks read", "blocks written"):
         own_program = Variant(family, asks, "Anna")
         lines = [line for line in own_program.lines() if line[:2].strip().isdigit()]
-        expected = own_program.expected
+        expected = expected_of(own_program)
         assert lines, family
         if asks in FAULTS:
             assert isinstance(expected, list) and len(expected) == len(lines)
@@ -74,12 +74,12 @@ def test_every_family_can_be_asked_about(family: str) -> None:
 
 
 def test_the_answers_of_many_learners_differ() -> None:
-    answers = {json.dumps(variant_of(SPEC, f"learner {n}").expected) for n in range(30)}
+    answers = {json.dumps(expected_of(variant_of(SPEC, f"learner {n}"))) for n in range(30)}
     assert len(answers) > 20
 
 
 def test_an_answer_is_right_for_its_own_seed_only() -> None:
-    anna, bert = variant_of(SPEC, "Anna").expected, variant_of(SPEC, "Bert").expected
+    anna, bert = expected_of(variant_of(SPEC, "Anna")), expected_of(variant_of(SPEC, "Bert"))
     assert judged({"seed": "Anna", "mine": anna}) == (True, "right for the program of 'Anna'")
     passed, said = judged({"seed": "Bert", "mine": anna})
     assert not passed and ("expected" in said or "numbers" in said)
@@ -88,17 +88,17 @@ def test_an_answer_is_right_for_its_own_seed_only() -> None:
 
 def test_the_first_wrong_line_is_told_and_shown() -> None:
     anna = variant_of(SPEC, "Anna")
-    wrong = [count + (number == 3) for number, count in enumerate(anna.expected)]
+    wrong = [count + (number == 3) for number, count in enumerate(expected_of(anna))]
     passed, said = judged({"seed": "Anna", "mine": wrong})
     assert not passed
-    assert f"line 3: expected {anna.expected[3]}, came {wrong[3]}." in said
+    assert f"line 3: expected {expected_of(anna)[3]}, came {wrong[3]}." in said
     assert all(line in said for line in anna.lines())
     assert judged({"seed": "Anna", "mine": [0]})[1].startswith(f"the program has {len(wrong)} lines")
 
 
 def test_a_number_for_the_whole_program() -> None:
     spec = {"family": "after_fork", "asks": "pages copied"}
-    expected = variant_of(spec, "Anna").expected
+    expected = expected_of(variant_of(spec, "Anna"))
     assert judged({"seed": "Anna", "mine": expected}, **spec)[0]
     assert f"expected {expected}, came {expected + 1}" in judged({"seed": "Anna", "mine": expected + 1}, **spec)[1]
 
@@ -118,11 +118,11 @@ def test_at_the_desk_a_name_gives_a_program_and_check_knows_it(question: None) -
     anna = own("fault-own", "Anna")
     assert repr(anna).startswith('seed = "Anna"; asked: faults') and " 0 fd = p.open" in repr(anna)
     assert "<pre>" in anna._repr_html_()
-    assert "public checks passed, 1 hidden one remains" in repr(check("fault-own", "Anna", anna.expected))
-    assert "0 of 1 public check passed" in repr(check("fault-own", "Bert", anna.expected))
+    assert "public checks passed, 1 hidden one remains" in repr(check("fault-own", "Anna", expected_of(anna)))
+    assert "0 of 1 public check passed" in repr(check("fault-own", "Bert", expected_of(anna)))
     assert "Reread: One fault maps a window" in repr(check("fault-own", "Anna", [1]))
     again = anna.again()
-    assert check("fault-own", again.seed, again.expected).passed
+    assert check("fault-own", again.seed, expected_of(again)).passed
 
 
 def test_a_question_without_variants_says_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_the_notes_stand_in_the_cells_and_in_no_text_that_a_learner_sees() -> No
         assert beside == teaching()[stem].notes
         seen = "\n".join(cell.source for cell in book.cells)
         assert not [name for name, note in beside.items() if note in seen]
+
+
+@pytest.mark.live
+def test_both_kernels_can_be_asked_as_the_contributors_guide_says(capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    snippet = re.search(r"ask both kernels:\n\n +```python\n(.+?)```", guide, re.DOTALL)
+    assert snippet
+    exec(textwrap.dedent(snippet[1]), {"program": lambda p: p.load(p.mmap(0, 4096, 1, 1, p.open("f")))})
+    assert "agree in all 3 steps" in capsys.readouterr().out
 
 
 def test_every_target_of_make_is_explained() -> None:

@@ -53,7 +53,7 @@ def test_a_scene_that_was_handed_out_does_not_change() -> None:
 
 def test_open_spans_are_what_runs_now() -> None:
     access, fault = ev.Access(1, "load", A, 1), ev.PageFault(1, 1, A, "load")
-    assert fold(access, fault).open_span(ev.PageFault) == fault
+    assert fold(access, fault).running == (access, fault)
     assert fold(access, fault, ev.Done("PageFault", "minor")).running == (access,)
 
 

@@ -43,7 +43,6 @@ def two_roads(random: Random) -> Scenario:
             draft.call("pread", fd, 2 - page, page * PAGE_SIZE)
         else:
             draft.call("load", at(area, page), 2 - page)
-    draft.call("close", fd)
     draft.store(area, 0, random.randrange(2))
     draft.call("load", at(area, 0), 2)
     return draft.scenario()
@@ -133,6 +132,8 @@ def edges(random: Random) -> Scenario:
         size = pages * PAGE_SIZE - random.randrange(1, PAGE_SIZE)
         draft.call("ftruncate", fd, size)
         draft.load(area, pages - 1, PAGE_SIZE - 1)
+        if pages < 3:  # a page that the file had, and has no more
+            draft.load(area, pages, 7)
         for _ in range(2):
             random.choice((draft.load, draft.store))(area, random.choice((pages - 1, pages, random.randrange(6))), 7)
     return draft.scenario()
