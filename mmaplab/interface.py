@@ -125,7 +125,7 @@ class Process(Protocol):
     def open(self, path: str, flags: int = 0, mode: int = 0o644) -> int:
         """Open a file of the kernel's own flat directory; returns the lowest free descriptor, from 3.
 
-        Raises EBADF, EEXIST, EINVAL, EMFILE, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR. open(2).
+        Raises EEXIST, EINVAL, EMFILE, ENAMETOOLONG, ENOENT, ENOTDIR. open(2).
         """
 
     def close(self, fd: int) -> None:
@@ -167,7 +167,7 @@ class Process(Protocol):
     def pread(self, fd: int, n: int, offset: int) -> bytes:
         """Read up to `n` bytes at `offset`.
 
-        Raises EBADF, EINVAL, ESPIPE. pread(2).
+        Raises EBADF, EFAULT, EINVAL, EIO, ESPIPE. pread(2).
         """
 
     def pwrite(self, fd: int, data: bytes, offset: int) -> int:
@@ -227,7 +227,7 @@ class Process(Protocol):
     def mremap(self, old_address: int, old_size: int, new_size: int, flags: int = 0, new_address: int = 0) -> int:
         """Grow, shrink or move a mapping; returns its address.
 
-        Raises EAGAIN, EFAULT, EINVAL, ENOMEM. mremap(2).
+        Raises EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM. mremap(2).
         """
 
     def msync(self, addr: int, length: int, flags: int) -> None:
@@ -239,7 +239,7 @@ class Process(Protocol):
     def madvise(self, addr: int, length: int, advice: int) -> None:
         """Advise the kernel about the use of a range.
 
-        Raises EACCES, EAGAIN, EFAULT, EINVAL, ENOMEM. madvise(2).
+        Raises EACCES, EAGAIN, EFAULT, EFBIG, EINVAL, ENOMEM. madvise(2).
         """
 
     def mincore(self, addr: int, length: int) -> list[bool]:

@@ -1,9 +1,9 @@
 """The format of a page-table entry: one integer with the hardware's bits.
 
-     63   62..52   51 ............ 12   11..9   8    7    6   5   4   3   2    1    0
-    +----+-------+---------------------+------+---+-----+---+---+---+---+----+----+---+
-    | NX | free  | page frame number   | free | G | PAT | D | A |   |   | US | RW | P |
-    +----+-------+---------------------+------+---+-----+---+---+---+---+----+----+---+
+     63   62..59  58..52   51 ............ 12   11..9   8    7    6   5   4   3   2    1    0
+    +----+------+--------+---------------------+------+---+-----+---+---+---+---+----+----+---+
+    | NX | key  |  free  | page frame number   | free | G | PAT | D | A |   |   | US | RW | P |
+    +----+------+--------+---------------------+------+---+-----+---+---+---+---+----+----+---+
 
 and the format of a virtual address: four 9-bit indices, then the byte in the page.
 
@@ -13,7 +13,8 @@ and the format of a virtual address: four 9-bit indices, then the byte in the pa
     +-----------+-------+-------+-------+-------+--------+
 
 An entry is immutable: to change a bit is to make another integer and to set it, so that the TLB's copy can go stale.
-Linux: arch/x86/include/asm/pgtable_types.h, pgtable.h. Leaves out: global pages, PAT, protection keys, huge entries.
+Linux: arch/x86/include/asm/pgtable_types.h, pgtable.h. Leaves out: global pages, PAT, huge entries,
+protection keys but the one for execute-only memory.
 """
 
 from __future__ import annotations

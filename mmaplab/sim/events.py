@@ -386,7 +386,7 @@ class Readahead(Event):
     """The kernel decided to read file pages [index, index + npages); the marker page is `index + npages - ahead`.
 
     `why` is 'around' (a fault), 'sync' (a read, or a fault that follows a sequence), 'async' (the marker was
-    reached), 'random' (this page only) or 'advice' (MADV_WILLNEED, MADV_POPULATE).
+    reached) or 'advice' (MADV_WILLNEED).
     """
 
     ino: int
@@ -414,8 +414,8 @@ class DiskRead(Event):
 class DiskWrite(Event):
     """Blocks of a file were written: `npages` from page `index`; `why` is what asked for it.
 
-    'msync', 'fsync', 'direct'; 'flusher', 'balance' (a writer has to wait), 'commit' (the journal's order), 'reclaim';
-    'create_file', 'drop_caches'.
+    'msync', 'fsync', 'direct', 'close' (of a file that was cut to nothing and filled again); 'flusher', 'balance' (a
+    writer has to wait), 'commit' (the journal's order), 'reclaim'; 'create_file', 'drop_caches'.
     """
 
     ino: int

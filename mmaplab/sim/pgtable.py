@@ -6,7 +6,7 @@
 
 Four levels of tables with 512 entries; the last level is a list of integers (pte.py), one list per 2 MiB. Tables come
 into being when the first entry below them is set, and their presence can be observed: fault-around treats a missing
-last-level table specially (fault.py).
+last-level table specially (filefault.py, `table_is_missing`).
 
 Both doors, `set_pte` and `clear_pte`, keep the frame's reference and map counts. Nothing else changes an entry, but
 `fill_leaf`, which does what 512 calls of `set_pte` do, where nobody records (bulk.py).

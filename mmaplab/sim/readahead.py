@@ -88,27 +88,26 @@ def page_cache_async_ra(file: File, folio: Folio, index: int, req_count: int) ->
     page_cache_ra_order(file, ra.start, "async")
 
 
-def do_sync_mmap_readahead(file: File, index: int, vm_flags: int, area: range, sync_ra: PageCacheRa) -> bool:
-    """Choose what to read when a fault finds page `index` missing; False leaves the one page to the caller.
+def do_sync_mmap_readahead(file: File, index: int, vm_flags: int, area: range, sync_ra: PageCacheRa) -> None:
+    """Choose what to read when a fault finds page `index` missing; it may be nothing: the caller reads that page.
 
     `area` is the file pages that the mapping shows. Linux: do_sync_mmap_readahead, mm/filemap.c.
     """
     ra, ra_pages = file.f_ra, file.f_inode.i_sb.config.ra_pages
     if vm_flags & (VmFlags.VM_RAND_READ | VmFlags.VM_EXEC) == VmFlags.VM_RAND_READ or not ra_pages:
-        return False  # code is thought to be read at random in any case
+        return  # code is thought to be read at random in any case
     if vm_flags & VmFlags.VM_SEQ_READ:
         sync_ra(file, index, ra_pages)
-        return True
+        return
     ra.mmap_miss = min(ra.mmap_miss + 1, MMAP_LOTSAMISS * 10)
     if ra.mmap_miss > MMAP_LOTSAMISS:
-        return False
+        return
     if vm_flags & VmFlags.VM_EXEC:  # code is not read in order: from here on, and nothing outside the area
         ra.start, ra.size, ra.async_size, ra.order = index, min(ra_pages, area.stop - index), 0, 0
     else:  # read around the page: half the window before it
         ra.start = max(0, index - ra_pages // 2)
         ra.size, ra.async_size, ra.order = ra_pages, ra_pages // 4, 0
     page_cache_ra_order(file, ra.start, "around")
-    return True
 
 
 def do_async_mmap_readahead(file: File, folio: Folio, index: int, vm_flags: int) -> bool:
@@ -236,7 +235,10 @@ def add_if_there_is_room(mapping: AddressSpace, index: int, order: int = 0) -> F
 
 
 def force_page_cache_ra(file: File, index: int, nr_to_read: int) -> None:
-    """Read all of [index, index + nr_to_read), however much: MADV_WILLNEED. Linux: force_page_cache_ra."""
+    """Read [index, index + nr_to_read), as asked for by MADV_WILLNEED, in pieces of 2 MiB.
+
+    No more is read than the device's largest request or its window, whichever is larger. Linux: force_page_cache_ra.
+    """
     config = file.f_inode.i_sb.config
     chunk_max = max(config.io_pages, config.ra_pages)
     nr_to_read = min(nr_to_read, chunk_max)

@@ -19,7 +19,6 @@ READAHEAD = {
     "around": "around the page that is missing",
     "sync": "because pages are read in sequence",
     "async": "early, because the marked page was reached",
-    "random": "of this page alone",
     "advice": "because the program asked",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import re
@@ -15,10 +16,12 @@ import pytest
 
 from mmaplab.fuzz.live import live_pair
 from mmaplab.fuzz.pair import Pair
+from mmaplab.interface import Process
 from mmaplab.lab import NotAvailable
 from mmaplab.lockstep import Lockstep, Side
 from mmaplab.program import Limits, Recorder
 from mmaplab.sim import Kernel, KernelConfig, invariants
+from mmaplab.sim.events import Done, Syscall
 from mmaplab.twin import Comparison
 from tests.manpages import advice, descriptors, files, mapping, opening, processes, remapping, residency, unmapping
 from tests.manpages.table import FILES, Left, Page, Row, answer_of
@@ -58,7 +61,22 @@ def predicted(row: Row) -> object:
         row.machine(kernel)
     answer = answer_of(row.program, kernel.spawn())
     assert kernel.trace.depth == 0
+    assert not unnamed(kernel)
     return answer
+
+
+def unnamed(kernel: Kernel) -> list[str]:
+    """Return the errors of calls that `mmaplab.interface.Process` does not name in the docstring of the call."""
+    found, calls = [], []
+    for record in kernel.trace.records:
+        if isinstance(record.event, Syscall):
+            calls.append(record.event.name)
+        elif isinstance(record.event, Done) and record.event.of == "Syscall":
+            name, outcome = calls.pop(), str(record.event.outcome).replace("ENOTSUP", "EOPNOTSUPP")
+            doc = inspect.getdoc(getattr(Process, name, None)) or ""
+            if outcome in errno.__dict__ and not re.search(rf"\b{outcome}\b", doc):
+                found.append(f"{name}: {outcome}")
+    return found
 
 
 def applies(row: Row, pair: Pair) -> bool:
