@@ -50,11 +50,6 @@ class Call:
         """The names that must have a value before the call can be made."""
         return {self.who} | {arg.name for arg in self.args if isinstance(arg, Name)}
 
-    @property
-    def named_args(self) -> dict[str, Argument]:
-        """The arguments by parameter name."""
-        return dict(zip(PARAMETERS[self.name], self.args, strict=False))
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

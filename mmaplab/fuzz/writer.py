@@ -79,7 +79,6 @@ class Writer:
     files: dict[str, FileData] = field(default_factory=dict)
     processes: list[str] = field(default_factory=lambda: ["p"])
     descriptors: list[str] = field(default_factory=list)
-    unmappable: list[str] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
     """Bytes of the files, by descriptor, as they were at first."""
     mappings: dict[str, int] = field(default_factory=dict)
