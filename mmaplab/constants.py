@@ -17,6 +17,10 @@ PTRS_PER_PTE = 512
 """Entries in one page table: 512 entries of 8 bytes fill one page, and map 2 MiB."""
 PMD_SIZE = PTRS_PER_PTE * PAGE_SIZE
 """Bytes that one last-level page table maps: 2 MiB."""
+U64 = 2**64
+"""The first number that does not fit into 64 bits."""
+MAX_LFS_FILESIZE = 2**63 - 1
+"""The largest position in any file, in bytes."""
 TASK_SIZE = 0x7FFF_FFFF_F000
 """The end of user addresses: 128 TiB less one page (four-level page tables)."""
 SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE = 0, 1, 2, 3, 4
@@ -225,11 +229,6 @@ class BusCode(IntEnum):
     BUS_ADRALN = 1
     BUS_ADRERR = 2
     BUS_OBJERR = 3
-
-
-def page_align_down(value: int) -> int:
-    """Return `value` (bytes) rounded down to a whole page."""
-    return value & PAGE_MASK
 
 
 def page_align_up(value: int) -> int:

@@ -6,7 +6,8 @@ value. A C program could not even say it. Everything that C can say is Linux's t
 
 from __future__ import annotations
 
-U64 = 2**64
+from mmaplab.constants import MAX_LFS_FILESIZE, U64
+
 MOST_PAGES = 1 << 20
 """A call that has to do something for each page does it for no more than so many: 4 GiB, some ten seconds."""
 
@@ -42,7 +43,7 @@ def u64(name: str, value: int) -> int:
 
 def s64(name: str, value: int) -> int:
     """Return a file offset, a signed 64-bit number; raises TypeError, ValueError."""
-    if not -(2**63) <= whole(name, value) < 2**63:
+    if not -MAX_LFS_FILESIZE - 1 <= whole(name, value) <= MAX_LFS_FILESIZE:
         raise ValueError(f"{name} is {value}: file offsets are signed 64-bit numbers")
     return value
 

@@ -196,9 +196,9 @@ class KernelConfig:
         for name in ("dirty_background_ratio", "dirty_ratio"):
             if not 0 <= getattr(self, name) <= 100:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a percentage")
-        for name in ("flush_tick_seconds", "commit_seconds"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}: give a number of seconds above 0")
+        for name in ("flush_tick_seconds", "commit_seconds"):  # Linux counts in hundredths
+            if not getattr(self, name) >= 0.01:
+                raise ValueError(f"{name} is {getattr(self, name)}: give 0.01 seconds or more")
 
     @property
     def fault_around_pages(self) -> int:

@@ -30,7 +30,6 @@ from mmaplab.sim.readpage import fill, read_folio
 from mmaplab.sim.truncate import ext4_zero_partial_blocks
 from mmaplab.sim.writeback import balance_dirty_pages_ratelimited, ext4_update_i_disksize
 
-MAX_LFS_FILESIZE = 2**63 - 1
 MAX_RW_COUNT = 0x7FFF_F000
 """The most that one read or write moves: 2 GiB less a page."""
 

@@ -12,11 +12,12 @@ pagecache.py. Linux: include/linux/fs.h, mm_types.h, pagemap.h. Leaves out: lock
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE
+from mmaplab.constants import MAX_LFS_FILESIZE, PAGE_SHIFT, PAGE_SIZE
 from mmaplab.sim.config import KernelConfig
 from mmaplab.sim.disk import Disk
 from mmaplab.sim.events import FileCreate
@@ -68,7 +69,7 @@ class SuperBlock:
     memory: Memory
     disk: Disk
     s_inodes: dict[int, Inode] = field(default_factory=dict)
-    s_lru: dict[Folio, None] = field(default_factory=dict)
+    s_lru: OrderedDict[Folio, None] = field(default_factory=OrderedDict)
     """Cached folios that have a disk under them, from the coldest to the warmest (vmscan.py)."""
     s_dirty: dict[Folio, None] = field(default_factory=dict)
     """The dirty ones of them, in the order in which they became dirty; `nr_dirty` counts their pages."""
@@ -95,7 +96,7 @@ class SuperBlock:
     @property
     def s_maxbytes(self) -> int:
         """Bytes of the largest file: 2**32 - 1 blocks on ext4. Linux: ext4_max_size, MAX_LFS_FILESIZE."""
-        return (2**32 - 1) * PAGE_SIZE if self.on_disk else 2**63 - 1
+        return (2**32 - 1) * PAGE_SIZE if self.on_disk else MAX_LFS_FILESIZE
 
     @property
     def large_folios(self) -> bool:

@@ -45,9 +45,7 @@ def to_the_cold_end(folio: Folio) -> None:
     """Let reclaim look at a folio first. Linux: folio_deactivate."""
     lru = folio.mapping.host.i_sb.s_lru
     if folio in lru:
-        others = [other for other in lru if other is not folio]
-        lru.clear()
-        lru.update(dict.fromkeys([folio, *others]))
+        lru.move_to_end(folio, last=False)
 
 
 def madvise_pageout(vma: VmArea, start: int, end: int) -> None:

@@ -110,21 +110,30 @@ def ext4_release_file(inode: Inode, writepages: WritePages) -> None:
 def file_write_and_wait(
     file: File, first: int, last: int | None, why: str, writepages: WritePages = do_writepages
 ) -> None:
-    """Write a range back, commit the journal (without one: this file) if the file has changed, and report a failure.
+    """Write a range back with all that it needs to be found again (`ext4_sync_file`), and report a failure.
 
     Raises OSError(EIO) for a page of the file that could not be written since this open file description last asked,
-    whoever tried to write it. Linux: ext4_sync_file, file_write_and_wait_range, file_check_and_advance_wb_err.
+    whoever tried to write it. Linux: vfs_fsync_range, file_write_and_wait_range, file_check_and_advance_wb_err.
     """
     inode = file.f_inode
-    writepages(inode.i_mapping, first, last, why)
-    if inode.i_sb.on_disk and inode.ino in inode.i_sb.disk.transaction:
-        if inode.i_sb.config.journal:
-            jbd2_commit(inode.i_sb)
-        else:
-            inode.i_sb.disk.commit(inode.ino)
+    ext4_sync_file(inode, first, last, why, writepages)
     failed, file.f_wb_err = errseq_check_and_advance(inode.i_mapping, file.f_wb_err)
     if failed:
         raise OSError(errno.EIO, f"a page of {inode.path} could not be written to the disk")
+
+
+def ext4_sync_file(inode: Inode, first: int, last: int | None, why: str, writepages: WritePages) -> None:
+    """Write a range back; where the file has changed, commit the journal, with all files that are in it.
+
+    Without a journal, this file alone becomes durable. Linux: ext4_sync_file, ext4_fsync_journal.
+    """
+    writepages(inode.i_mapping, first, last, why)
+    if not inode.i_sb.on_disk or inode.ino not in inode.i_sb.disk.transaction:
+        return
+    if inode.i_sb.config.journal:
+        jbd2_commit(inode.i_sb)
+    else:
+        inode.i_sb.disk.commit(inode.ino)
 
 
 def jbd2_commit(sb: SuperBlock) -> None:

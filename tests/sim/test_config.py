@@ -7,9 +7,10 @@ from dataclasses import fields, replace
 
 import pytest
 
+from mmaplab.constants import MAP_32BIT, MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ
 from mmaplab.lab import NotAvailable
 from mmaplab.releases import SINCE
-from mmaplab.sim import Kernel, KernelConfig
+from mmaplab.sim import Kernel, KernelConfig, invariants
 from mmaplab.sim.config import PROFILES, of_release
 
 PAGE = 4096
@@ -17,6 +18,15 @@ PAGE = 4096
 
 def test_today_s_kernel_is_the_default() -> None:
     assert KernelConfig.named("modern") == KernelConfig() == PROFILES["modern"]
+
+
+def test_a_hint_below_the_lowest_address_becomes_a_whole_page() -> None:
+    """Linux takes any number for vm.mmap_min_addr, and rounds it up where it is asked for an address."""
+    p = Kernel(KernelConfig(mmap_min_addr=65537, hint_min_addr=65537), check=invariants.check).spawn()
+    for flags in (MAP_PRIVATE | MAP_ANONYMOUS, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT):
+        a = p.mmap(PAGE, PAGE, PROT_READ, flags)
+        assert a == 17 * PAGE
+        p.munmap(a, PAGE)
 
 
 @pytest.mark.parametrize("name", ["modern", "classic", "modern-tmpfs", "classic-tmpfs"])

@@ -78,6 +78,30 @@ def test_one_commit_is_for_all_files(kernel: Kernel, p: Process) -> None:
     assert after_crash(kernel) == {"f": b"ooooo", "new": b""}
 
 
+@pytest.mark.parametrize("journal", [True, False])
+def test_dropping_a_files_cache_makes_durable_what_its_fsync_would(journal: bool) -> None:
+    """Both commit the journal if the file has changed, and all files with it; without a journal, this file alone."""
+
+    def names(end: str, changed: bool) -> set[str]:
+        kernel = Kernel(KernelConfig(journal=journal))
+        kernel.create_file("f", bytes(PAGE))
+        p = kernel.spawn()
+        p.write(p.open("g", O_RDWR | O_CREAT), b"x")
+        fd = p.open("f", O_RDWR)
+        if changed:
+            p.ftruncate(fd, 5)
+        if end == "fsync":
+            p.fsync(fd)
+        else:
+            kernel.drop_caches("f")
+        assert kernel.power_failure().file_bytes("f") == bytes(5 if changed else PAGE)
+        return set(after_crash(kernel))
+
+    assert names("drop_caches", changed=False) == names("fsync", changed=False) == {"f"}
+    both = {"f", "g"} if journal else {"f"}
+    assert names("drop_caches", changed=True) == names("fsync", changed=True) == both
+
+
 def test_an_unlinked_file_is_back_after_a_crash_before_the_commit(kernel: Kernel, p: Process) -> None:
     p.unlink("f")
     assert after_crash(kernel) == {"f": b"o" * 3 * PAGE}

@@ -84,13 +84,33 @@ def test_a_long_time_in_which_nothing_is_to_be_done_passes_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "error"),
-    [(-1, ValueError), (float("inf"), ValueError), (float("nan"), ValueError), ("5", TypeError), (True, TypeError)],
+    [
+        (-1, ValueError),
+        (float("inf"), ValueError),
+        (float("nan"), ValueError),
+        (1e17, ValueError),
+        (10**400, ValueError),
+        ("5", TypeError),
+        (True, TypeError),
+    ],
 )
 def test_time_is_a_number_that_does_not_run_backwards(seconds: object, error: type[Exception]) -> None:
     kernel, *_ = machine()
     with pytest.raises(error, match=r"tick\("):
         kernel.tick(seconds)  # type: ignore[arg-type]
     assert kernel.machine.now == 0
+
+
+def test_no_clock_goes_so_far_that_it_cannot_tell_seconds_apart() -> None:
+    """The flusher's next waking has to lie behind now, or time would never end."""
+    kernel, p, _, a = machine()
+    kernel.tick(1e12 - 10)
+    p.store(a, b"x")
+    kernel.tick(10)
+    with pytest.raises(ValueError, match=r"tick\(5\): .* after 1e\+12 s"):
+        kernel.tick(5)
+    assert kernel.machine.now == 1e12
+    assert p.load(a) == b"x"
 
 
 # ---------------------------------------------------------------- amount
