@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmaplab.constants import PAGE_SIZE, SegvCode
+from mmaplab.constants import PAGE_SIZE, U64, SegvCode, Sig
 from mmaplab.pte import (
     PAGE_ACCESSED,
     PAGE_DIRTY,
@@ -96,7 +96,7 @@ def translate(task: TaskStruct, addr: int, want: str) -> int:
     """
     mm = mm_of(task)
     if not canonical(addr):
-        raise send_signal(task, 11, int(SegvCode.SI_KERNEL), 0)
+        raise send_signal(task, Sig.SIGSEGV, SegvCode.SI_KERNEL, 0)
     mm.machine.cpu = task.cpu
     mm.cpumask.add(task.cpu)
     tlb = mm.machine.tlbs[task.cpu]
@@ -132,5 +132,5 @@ def pages_of(addr: int, nbytes: int) -> Iterator[tuple[int, int]]:
     end = addr + nbytes
     while addr < end:
         length = min(PAGE_SIZE - addr % PAGE_SIZE, end - addr)
-        yield addr % 2**64, length
+        yield addr % U64, length
         addr += length

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import errno
 
-from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, BusCode, SegvCode, VmFlags
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, BusCode, SegvCode, Sig, VmFlags
 from mmaplab.interface import FatalSignal, fatal_signal
 from mmaplab.pte import PAGE_DIRTY, PAGE_RW, is_guard_pte_marker, pte_present, pte_user, pte_write
 from mmaplab.sim.anon import do_anonymous_page
@@ -28,7 +28,6 @@ from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, FaultResult, MmStruct, TaskStr
 from mmaplab.sim.rlimit import acct_stack_growth
 from mmaplab.sim.vma import STACK_GUARD_GAP, vma_adjust
 
-SIGBUS, SIGSEGV, SIGKILL = 7, 11, 9
 PATIENCE = 100
 """So often the same access may fault in a row. The kernel's own functions need a few faults at most."""
 
@@ -157,7 +156,7 @@ def expand_stack(task: TaskStruct, vma: VmArea, addr: int) -> bool:
 
 def bad_area(task: TaskStruct, addr: int, code: int) -> FatalSignal:
     """Return the SIGSEGV for an access that the address space does not allow. Linux: bad_area."""
-    return send_signal(task, SIGSEGV, int(code), addr)
+    return send_signal(task, Sig.SIGSEGV, code, addr)
 
 
 def pagefault_out_of_memory(task: TaskStruct) -> bool:
@@ -174,7 +173,7 @@ def syscall_out_of_memory(task: TaskStruct, error: OutOfMemory) -> Exception:
     mm = mm_of(task)
     if pagefault_out_of_memory(task):
         return OSError(errno.ENOMEM, str(error))
-    return send_signal(task, SIGKILL, 0, 0, mm)
+    return send_signal(task, Sig.SIGKILL, 0, 0, mm)
 
 
 def fault_signal(mm: MmStruct, task: TaskStruct, addr: int, result: FaultResult) -> FatalSignal:
@@ -183,10 +182,10 @@ def fault_signal(mm: MmStruct, task: TaskStruct, addr: int, result: FaultResult)
     Linux: do_sigbus, bad_area_nosemaphore.
     """
     if result & FaultResult.VM_FAULT_OOM:
-        return send_signal(task, SIGKILL, 0, addr, mm)
+        return send_signal(task, Sig.SIGKILL, 0, addr, mm)
     if result & FaultResult.VM_FAULT_SIGSEGV:
-        return send_signal(task, SIGSEGV, int(SegvCode.SEGV_MAPERR), addr)
-    return send_signal(task, SIGBUS, int(BusCode.BUS_ADRERR), addr)
+        return send_signal(task, Sig.SIGSEGV, SegvCode.SEGV_MAPERR, addr)
+    return send_signal(task, Sig.SIGBUS, BusCode.BUS_ADRERR, addr)
 
 
 def send_signal(task: TaskStruct, signo: int, code: int, addr: int, mm: MmStruct | None = None) -> FatalSignal:
@@ -194,7 +193,7 @@ def send_signal(task: TaskStruct, signo: int, code: int, addr: int, mm: MmStruct
 
     `mm` is given for a process that has lost its own already: the victim of a lack of memory.
     """
-    (mm or mm_of(task)).trace.emit(Signal, task.pid, signo, code, addr)
+    (mm or mm_of(task)).trace.emit(Signal, task.pid, int(signo), int(code), addr)
     return fatal_signal(signo, code, addr)
 
 
@@ -237,7 +236,7 @@ def populate_range(task: TaskStruct, vma: VmArea, start: int, end: int, write: b
     for addr in range(start & -PAGE_SIZE, end, PAGE_SIZE):
         tries = 0
         while not gup_can_follow(vma, addr, write):
-            vmf, tries = VmFault(vma, addr, "store" if write else "load", populate=True), tries + 1
+            vmf, tries = VmFault(vma, addr, "store" if write else "load"), tries + 1
             if tries > PATIENCE:
                 raise no_progress(vma.vm_mm, addr, vmf.want)
             result = retry_until_done(vmf)

@@ -14,29 +14,35 @@ from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, PAGE_RW, PTE_MARKER_GUARD, pt
 from mmaplab.sim.memory import ZERO_PFN
 from mmaplab.sim.mm import free_pgtables
 from mmaplab.sim.mm_types import AnonVma, MmStruct, VmArea
+from mmaplab.sim.rlimit import vm_enough_memory
 from mmaplab.sim.vma import vma_link, vma_unlink
 
 
 def dup_mmap(child: MmStruct, parent: MmStruct) -> None:
     """Copy every area of the parent, and the entries that could not be found again. Linux: dup_mmap, mm/mmap.c.
 
+    Raises ENOMEM for an area that is too much to promise once more; what was copied by then is the caller's to end.
     Leaves out: EAGAIN number of processes, EAGAIN SCHED_DEADLINE, ENOMEM memory is tight, ENOMEM PID namespace, ENOSYS,
     ERESTARTNOINTR.
     """
     child.start_brk, child.brk = parent.start_brk, parent.brk
-    for vma in parent.areas:
-        if vma.vm_flags & VmFlags.VM_DONTCOPY:
-            continue
-        flags = vma.vm_flags & ~VmFlags.VM_LOCKED
-        copy = VmArea(child, vma.vm_start, vma.vm_end, flags, vma.vm_pgoff, vma.vm_file)
-        copy.maybe_guard = vma.maybe_guard
-        wiped = vma.vm_flags & VmFlags.VM_WIPEONFORK
-        if not wiped:
-            anon_vma_fork(copy, vma)
-        vma_link(copy)
-        if not wiped:
-            parent.slots.copy_page_range(copy, vma)
-    parent.flush_tlb_range(0, parent.config.task_size)
+    try:
+        for vma in parent.areas:
+            if vma.vm_flags & VmFlags.VM_DONTCOPY:
+                continue
+            if vma.vm_flags & VmFlags.VM_ACCOUNT:
+                vm_enough_memory(parent, vma.vm_end - vma.vm_start)
+            flags = vma.vm_flags & ~VmFlags.VM_LOCKED
+            copy = VmArea(child, vma.vm_start, vma.vm_end, flags, vma.vm_pgoff, vma.vm_file)
+            copy.maybe_guard = vma.maybe_guard
+            wiped = vma.vm_flags & VmFlags.VM_WIPEONFORK
+            if not wiped:
+                anon_vma_fork(copy, vma)
+            vma_link(copy)
+            if not wiped:
+                parent.slots.copy_page_range(copy, vma)
+    finally:
+        parent.flush_tlb_range(0, parent.config.task_size)
 
 
 def anon_vma_fork(child: VmArea, parent: VmArea) -> None:

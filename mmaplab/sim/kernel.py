@@ -52,6 +52,8 @@ REFERENCE = Slots(
     do_msync=msync.do_msync,
 )
 """The kernel's own functions, for each slot."""
+MOST_SECONDS = 1e12
+"""No clock goes further, 30,000 years: a number of seconds could not tell one waking of the flusher from the next."""
 
 
 class Kernel:
@@ -190,12 +192,11 @@ class Kernel:
         raise FileNotFoundError(errno.ENOENT, f"the disk has no file {path!r}", path)
 
     def drop_caches(self, path: str) -> None:
-        """Write the file's dirty pages back, then drop its clean, unmapped pages from the page cache."""
+        """Write the file's dirty pages back as fsync does, then drop its clean, unmapped pages from the page cache."""
         inode = self.files.lookup(path)
         self.trace.pid = 0
         with self.trace.span(KernelWork, "drop_caches"):
-            self.slots.do_writepages(inode.i_mapping, 0, None, "drop_caches")
-            writeback.jbd2_commit(self.sb)
+            writeback.ext4_sync_file(inode, 0, None, "drop_caches", self.slots.do_writepages)
             writeback.invalidate_mapping_pages(inode.i_mapping)
 
     # ---- processes
@@ -207,12 +208,16 @@ class Kernel:
         return self._start(TaskStruct(pid, pid, space, table, self._cpu(pid), 0, default_limits(self.config)))
 
     def _fork(self, parent: TaskStruct) -> Process:
-        """Copy the calling thread, its descriptors and its address space. Linux: copy_process, kernel/fork.c."""
+        """Copy the calling thread, its descriptors and its address space; raises ENOMEM. Linux: copy_process."""
         pid = self._new_pid()
         space, table = MmStruct(pid, self.machine), parent.files.dup_fds(pid)
         child = TaskStruct(pid, pid, space, table, self._cpu(pid), parent.tgid, dict(parent.rlimits))
         process = self._start(child)
-        fork.dup_mmap(space, mm_of(parent))
+        try:
+            fork.dup_mmap(space, mm_of(parent))
+        except OSError:
+            self._exit(child)
+            raise
         return process
 
     def _clone_thread(self, caller: TaskStruct) -> Process:
@@ -266,6 +271,10 @@ class Kernel:
             raise TypeError(f"tick({seconds!r}): give a number of seconds")
         if not 0 <= seconds < math.inf:
             raise ValueError(f"tick({seconds}): time does not run backwards, and no time is endless")
+        if seconds > MOST_SECONDS - self.machine.now:
+            raise ValueError(
+                f"tick({seconds}): no clock goes on after {MOST_SECONDS:g} s, and it is {self.machine.now:g} s"
+            )
         self.trace.pid = 0
         flusher.pass_time(self.machine, self.sb, seconds)
 

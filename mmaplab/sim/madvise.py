@@ -13,14 +13,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, Madv, VmFlags
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, U64, Madv, VmFlags
 from mmaplab.sim.config import KernelConfig
 from mmaplab.sim.fault import mm_of, populate_range
 from mmaplab.sim.guard import madvise_guard_install, madvise_guard_remove
 from mmaplab.sim.merge import vma_modify_flags
 from mmaplab.sim.mm import reclaim_tables
 from mmaplab.sim.mm_types import TaskStruct, VmArea
-from mmaplab.sim.mmap import U64, fail, page_align
+from mmaplab.sim.mmap import fail, page_align
 from mmaplab.sim.pageout import madvise_cold, madvise_free, madvise_pageout
 from mmaplab.sim.readahead import force_page_cache_ra
 from mmaplab.sim.truncate import punch_hole
@@ -126,10 +126,9 @@ def madvise_update_vma(vma: VmArea, start: int, end: int, advice: int) -> None:
 
     MADV_MERGEABLE is overlooked where pages are shared in any case. Linux: madvise_update_vma, ksm_madvise.
     """
-    anonymous_only = advice in (Madv.MADV_WIPEONFORK, Madv.MADV_KEEPONFORK, Madv.MADV_DODUMP)
     if advice == Madv.MADV_WIPEONFORK and (vma.vm_file or vma.shared):
         raise fail(errno.EINVAL, "MADV_WIPEONFORK is for private anonymous memory")
-    if anonymous_only and advice != Madv.MADV_WIPEONFORK and vma.vm_flags & VmFlags.VM_DROPPABLE:
+    if advice in (Madv.MADV_KEEPONFORK, Madv.MADV_DODUMP) and vma.vm_flags & VmFlags.VM_DROPPABLE:
         raise fail(errno.EINVAL, "MAP_DROPPABLE memory is neither kept on fork nor dumped")
     unmergeable = VmFlags.VM_SHARED | VmFlags.VM_MAYSHARE | VmFlags.VM_DROPPABLE
     if advice == Madv.MADV_MERGEABLE and vma.vm_flags & unmergeable:

@@ -4,6 +4,7 @@
     A..B
     AAABBB      mprotect makes B's flags equal A's    merge: two areas become one
     AAAAAA
+    AAA*BB      a new range '*' touches A and B       it joins those whose flags, file and file offset continue in it
 
 A *new* range (mmap, mremap) and a range whose *flags change* (mprotect, madvise, mlock) are offered to their
 neighbours. Nothing else merges: two areas that have become alike by other ways stay two.

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import errno
 
-from mmaplab.constants import PAGE_SIZE, Rlimit, VmFlags
+from mmaplab.constants import PAGE_SIZE, U64, Rlimit, VmFlags
 from mmaplab.sim.fault import mm_of
 from mmaplab.sim.merge import vma_modify_flags
 from mmaplab.sim.mm_types import TaskStruct
-from mmaplab.sim.mmap import U64, fail, mm_populate, page_align
+from mmaplab.sim.mmap import fail, mm_populate, page_align
+from mmaplab.sim.rlimit import can_do_mlock
 from mmaplab.sim.vma import vma_lookup
 
 
 def do_mlock(task: TaskStruct, addr: int, length: int) -> None:
-    """Lock the pages that hold a byte of the range, and bring them in; raises EPERM, ENOMEM, EINVAL, EAGAIN.
+    """Lock the pages that hold a byte of the range, and bring them in; raises EPERM, ENOMEM, EINVAL.
 
     Linux: do_mlock, mm/mlock.c.
     Leaves out: EAGAIN could not be locked (of a process that is being killed), ENOMEM half of the memory, in Linux 2.4;
@@ -28,18 +29,15 @@ def do_mlock(task: TaskStruct, addr: int, length: int) -> None:
     """
     mm = mm_of(task)
     limit = task.rlimits[Rlimit.RLIMIT_MEMLOCK]
-    if limit == 0 and not mm.config.cap_ipc_lock:
-        raise fail(errno.EPERM, "RLIMIT_MEMLOCK is 0")
+    can_do_mlock(task)
     size, start = page_align(length + addr % PAGE_SIZE), addr & -PAGE_SIZE
     here = mm.mm_mt.range(start, start + size)
     already = sum(min(v.vm_end, start + size) - max(v.vm_start, start) for v in here if v.vm_flags & VmFlags.VM_LOCKED)
     if mm.locked_vm * PAGE_SIZE + size - already > limit and not mm.config.cap_ipc_lock:
         raise fail(errno.ENOMEM, f"RLIMIT_MEMLOCK allows {limit} bytes")
     apply_vma_lock_flags(task, start, size, VmFlags.VM_LOCKED)
-    error = mm_populate(task, start, start + size, ignore_errors=False)
-    if error:
-        code = errno.ENOMEM if error == errno.EFAULT else errno.EAGAIN
-        raise fail(code, "the range is locked, but a page of it cannot be brought in")
+    if mm_populate(task, start, start + size, ignore_errors=False):  # __mlock_posix_error_return: EFAULT is ENOMEM
+        raise fail(errno.ENOMEM, "the range is locked, but a page of it cannot be brought in")
 
 
 def do_munlock(task: TaskStruct, addr: int, length: int) -> None:

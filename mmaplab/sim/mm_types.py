@@ -243,14 +243,13 @@ class VmFault:
     """One page fault in flight. Linux: struct vm_fault.
 
     `want` is 'load', 'store' or 'execute'. `tried` says that the fault is being repeated after it had to wait for
-    the disk; `populate` that the kernel itself asks for the page (MAP_POPULATE, mlock).
+    the disk.
     """
 
     vma: VmArea
     real_address: int
     want: str
     tried: bool = False
-    populate: bool = False
 
     @property
     def address(self) -> int:

@@ -7,7 +7,8 @@
         a neighbour grows, or a new area is linked  phase 2: tied to the file and the offset
         MAP_POPULATE faults the pages in now        phase 3, otherwise at the first touch
 
-Linux: mm/mmap.c, mm/vma.c. Leaves out: huge pages, protection keys, security modules.
+Linux: mm/mmap.c, mm/vma.c. Leaves out: huge pages, protection keys but the one for execute-only memory, security
+modules.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from mmaplab.constants import (
     MAP_HUGE_MASK,
     MAP_HUGE_SHIFT,
     MAP_TYPE,
+    MAX_LFS_FILESIZE,
     PAGE_SHIFT,
     PAGE_SIZE,
+    U64,
     Map,
     Prot,
     VmFlags,
+    page_align_up,
 )
 from mmaplab.sim.fault import mm_of, populate_range
 from mmaplab.sim.file import File
@@ -32,7 +36,9 @@ from mmaplab.sim.inode import Inode
 from mmaplab.sim.merge import split_vma, vma_merge_new_range
 from mmaplab.sim.mm import free_pgtables
 from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, MmStruct, TaskStruct, VmArea, vma_permits_loads
-from mmaplab.sim.rlimit import can_do_mlock, may_expand_vm, vm_enough_memory
+from mmaplab.sim.namei import Files
+from mmaplab.sim.pagecache import ihold, iput
+from mmaplab.sim.rlimit import can_do_mlock, may_expand_vm, mlock_future_ok, vm_enough_memory
 from mmaplab.sim.vma import (
     chosen_area,
     find_vma_intersection,
@@ -43,8 +49,6 @@ from mmaplab.sim.vma import (
     vma_unlink,
 )
 
-U64 = 2**64
-MAX_LFS_FILESIZE = 2**63 - 1
 MAY = VmFlags.VM_MAYREAD | VmFlags.VM_MAYWRITE | VmFlags.VM_MAYEXEC
 DROPPABLE = VmFlags.VM_DROPPABLE | VmFlags.VM_NORESERVE | VmFlags.VM_WIPEONFORK | VmFlags.VM_DONTDUMP
 LEGACY_MAP_MASK = int(Map.MAP_SHARED_VALIDATE | Map.MAP_FIXED | Map.MAP_ANONYMOUS | Map.MAP_DENYWRITE | Map.MAP_32BIT)
@@ -66,13 +70,34 @@ def fail(code: int, message: str) -> OSError:
 # ---------------------------------------------------------------- mmap
 
 
+def ksys_mmap_pgoff(
+    task: TaskStruct, files: Files, addr: int, length: int, prot: int, flags: int, fd: int, offset: int
+) -> int:
+    """Map what the call says: the file of `fd`, or memory, which is a nameless file where it is shared.
+
+    Raises EINVAL, EBADF, and what `do_mmap` raises. Linux: sys_mmap, ksys_mmap_pgoff, and shmem_zero_setup, which
+    makes that file only when the area is made.
+    """
+    if offset % PAGE_SIZE:
+        raise fail(errno.EINVAL, f"offset {offset:#x} is not a multiple of the page size")
+    file = None if flags & Map.MAP_ANONYMOUS else task.files.fdget(fd)
+    if file is not None or flags & MAP_TYPE != Map.MAP_SHARED or flags & Map.MAP_HUGETLB:
+        return do_mmap(task, addr, length, prot, flags, file, offset, None)
+    shm = files.nameless("/dev/zero", page_align(length))
+    ihold(shm)
+    try:
+        return do_mmap(task, addr, length, prot, flags, None, offset, shm)
+    finally:
+        iput(shm)  # it goes, unless an area has it now
+
+
 def do_mmap(
     task: TaskStruct, addr: int, length: int, prot: int, flags: int, file: File | None, offset: int, shm: Inode | None
 ) -> int:
     """Map `length` bytes; returns the address. `shm` is the nameless file for shared anonymous memory.
 
     Raises OSError: see `check_request`, `place`, `vm_flags_of` and `may_expand_vm`.
-    Linux: ksys_mmap_pgoff, do_mmap, mmap_region.
+    Linux: do_mmap, mmap_region.
     Leaves out: ENFILE open files of the system, EPERM no-exec mount, EPERM file seal, EPERM MAP_HUGETLB without a
     privilege (only of shared memory, shmget).
     """
@@ -82,8 +107,7 @@ def do_mmap(
     pgoff, size = check_request(mm, length, offset)
     anonymous_shared = file is None and flags & MAP_TYPE == Map.MAP_SHARED
     addr = place(mm, addr, size, flags, file, pgoff, bool(anonymous_shared))
-    if flags & Map.MAP_LOCKED:
-        can_do_mlock(task, size)
+    may_lock(task, flags, size)
     if file is not None:
         file_mmap_ok(file.f_inode.kind, pgoff, size)
     vm_flags = vm_flags_of(mm, prot, flags, file)
@@ -113,10 +137,9 @@ def place(mm: MmStruct, addr: int, size: int, flags: int, file: File | None, pgo
     """Return where the area goes; raises ENOMEM, EINVAL, EPERM, EEXIST. Linux: get_unmapped_area, mm/mmap.c."""
     config = mm.config
     fixed = flags & (Map.MAP_FIXED | Map.MAP_FIXED_NOREPLACE)
-    if not fixed and flags & Map.MAP_32BIT:
-        return low_area(mm, addr, size)
     if not fixed:
-        return chosen_area(mm, size, round_hint_to_min(mm, addr), file, pgoff, shared)
+        choose = low_area if flags & Map.MAP_32BIT else chosen_area
+        return choose(mm, size, round_hint_to_min(mm, addr), file, pgoff, shared)
     if size <= config.task_size and addr > U64 - PAGE_SIZE:  # IS_ERR_VALUE: it looks like -1 to -4095, an error number
         raise fail(U64 - addr, f"the address {addr:#x} is taken for an error number")
     if size > config.task_size or addr > config.task_size - size:
@@ -133,7 +156,14 @@ def place(mm: MmStruct, addr: int, size: int, flags: int, file: File | None, pgo
 def round_hint_to_min(mm: MmStruct, hint: int) -> int:
     """Return the hint as a page that may be mapped; 0, no hint, stays 0. Linux: round_hint_to_min, mm/mmap.c."""
     hint &= -PAGE_SIZE
-    return max(hint, mm.config.hint_min_addr) if hint else 0
+    return max(hint, page_align_up(mm.config.hint_min_addr)) if hint else 0
+
+
+def may_lock(task: TaskStruct, flags: int, size: int) -> None:
+    """Raise EPERM or EAGAIN where MAP_LOCKED asks for more than the process may lock. Linux: do_mmap."""
+    if flags & Map.MAP_LOCKED:
+        can_do_mlock(task)
+        mlock_future_ok(task, VmFlags.VM_LOCKED, size)
 
 
 def file_mmap_ok(kind: str, pgoff: int, size: int) -> None:
@@ -178,7 +208,8 @@ def calc_vm_flags(mm: MmStruct, prot: int, flags: int) -> VmFlags:
 
 def _file_flags(vm_flags: VmFlags, prot: int, flags: int, file: File) -> VmFlags:
     """The part of `vm_flags_of` for files: open mode against protection."""
-    vm_flags = _type_flags(vm_flags, prot, flags, file.writable)
+    known = LEGACY_MAP_MASK | (Map.MAP_SYNC if file.f_inode.i_sb.on_disk else 0)  # FOP_MMAP_SYNC: ext4 has heard of it
+    vm_flags = _type_flags(vm_flags, prot, flags, file.writable, known)
     if not file.readable:
         raise fail(errno.EACCES, "every mapping of a file needs a descriptor opened for reading")
     if file.f_inode.kind != "file" and prot & Prot.PROT_EXEC:
@@ -192,11 +223,14 @@ def _file_flags(vm_flags: VmFlags, prot: int, flags: int, file: File) -> VmFlags
     return vm_flags
 
 
-def _type_flags(vm_flags: VmFlags, prot: int, flags: int, writable: bool) -> VmFlags:
-    """The type of a mapping of a file, which was opened for writing or not; raises EOPNOTSUPP, EACCES, EINVAL."""
+def _type_flags(vm_flags: VmFlags, prot: int, flags: int, writable: bool, known: int = LEGACY_MAP_MASK) -> VmFlags:
+    """The type of a mapping of a file, which was opened for writing or not; raises EOPNOTSUPP, EACCES, EINVAL.
+
+    `known` are the flags that the file system has heard of.
+    """
     kind = flags & MAP_TYPE
-    if kind == Map.MAP_SHARED_VALIDATE and flags & ~LEGACY_MAP_MASK:
-        raise fail(errno.EOPNOTSUPP, f"MAP_SHARED_VALIDATE does not know the flags {flags & ~LEGACY_MAP_MASK:#x}")
+    if kind == Map.MAP_SHARED_VALIDATE and flags & ~known:
+        raise fail(errno.EOPNOTSUPP, f"MAP_SHARED_VALIDATE does not know the flags {flags & ~known:#x}")
     if kind in (Map.MAP_SHARED, Map.MAP_SHARED_VALIDATE):
         if prot & Prot.PROT_WRITE and not writable:
             raise fail(errno.EACCES, "a shared writable mapping needs a descriptor opened for writing")
@@ -218,9 +252,9 @@ def mmap_region(
     """
     mm = mm_of(task)
     end = addr + size
-    replaced = make_room(task, addr, size, flags)
+    replaced, promised = make_room(task, addr, size, flags)
     if flags & (VmFlags.VM_NORESERVE | VmFlags.VM_SHARED | VmFlags.VM_WRITE) == VmFlags.VM_WRITE:
-        vm_enough_memory(mm, size)
+        vm_enough_memory(mm, size - promised)
         flags |= VmFlags.VM_ACCOUNT
     if replaced:
         do_munmap(task, addr, size)
@@ -234,14 +268,17 @@ def mmap_region(
     return vma
 
 
-def make_room(task: TaskStruct, addr: int, size: int, flags: VmFlags) -> int:
-    """Split the areas that reach out of the range; returns the mapped bytes in it, which are to go. Raises ENOMEM.
+def make_room(task: TaskStruct, addr: int, size: int, flags: VmFlags) -> tuple[int, int]:
+    """Split the areas that reach out of the range, which are to go; returns (mapped, promised) bytes in it.
 
-    Linux: __mmap_prepare, mm/vma.c.
+    Promised is what was counted as memory that the process may need (VM_ACCOUNT). Raises ENOMEM.
+    Linux: __mmap_prepare, mm/vma.c (vms.nr_pages, vms.nr_accounted).
     """
-    replaced = sum(vma.vm_end - vma.vm_start for vma in vms_gather_munmap_vmas(mm_of(task), addr, addr + size))
+    doomed = vms_gather_munmap_vmas(mm_of(task), addr, addr + size)
+    replaced = sum(vma.vm_end - vma.vm_start for vma in doomed)
+    promised = sum(vma.vm_end - vma.vm_start for vma in doomed if vma.vm_flags & VmFlags.VM_ACCOUNT)
     may_expand_vm(task, flags, size - replaced)
-    return replaced
+    return replaced, promised
 
 
 def mm_populate(task: TaskStruct, start: int, end: int, ignore_errors: bool) -> int:
@@ -285,13 +322,12 @@ def hugetlb_mmap(task: TaskStruct, addr: int, length: int, prot: int, flags: int
         place(mm, addr, size, flags, None, pgoff, False)
     else:
         vm_unmapped_area(mm, size + page - PAGE_SIZE)
-    if flags & Map.MAP_LOCKED:
-        can_do_mlock(task, size)
+    may_lock(task, flags, size)
     file_mmap_ok("file", pgoff, size)
     vm_flags = _type_flags(calc_vm_flags(mm, prot, flags), prot, flags, writable=True)
     if vm_flags & VmFlags.VM_GROWSDOWN:
         raise fail(errno.EINVAL, "memory in huge pages cannot grow downwards")
-    if flags & (Map.MAP_FIXED | Map.MAP_FIXED_NOREPLACE) and make_room(task, addr, size, vm_flags):
+    if flags & (Map.MAP_FIXED | Map.MAP_FIXED_NOREPLACE) and make_room(task, addr, size, vm_flags)[0]:
         do_munmap(task, addr, size)
     if offset % page:
         raise fail(errno.EINVAL, f"offset {offset:#x} is not a multiple of the huge page's size")

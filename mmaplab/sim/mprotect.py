@@ -4,20 +4,20 @@
                     new flags: merge with a neighbour, or split
                     entries: take rights away at once; give the right to store only where no store need be noticed
 
-Linux: mm/mprotect.c. Leaves out: protection keys, huge pages.
+Linux: mm/mprotect.c. Leaves out: protection keys but the one for execute-only memory, huge pages.
 """
 
 from __future__ import annotations
 
 import errno
 
-from mmaplab.constants import PAGE_SIZE, Prot, VmFlags
+from mmaplab.constants import PAGE_SIZE, U64, Prot, VmFlags
 from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, PAGE_RW, PTE_PFN_MASK, pte_dirty, pte_pfn, pte_user
 from mmaplab.sim.fault import mm_of
 from mmaplab.sim.memory import ZERO_PFN
 from mmaplab.sim.merge import vma_modify_flags
 from mmaplab.sim.mm_types import VM_ACCESS_FLAGS, TaskStruct, VmArea, vma_wants_writenotify
-from mmaplab.sim.mmap import U64, fail, page_align, populate_vma_page_range
+from mmaplab.sim.mmap import fail, page_align, populate_vma_page_range
 from mmaplab.sim.rlimit import may_expand_vm, vm_enough_memory
 from mmaplab.sim.vma import find_vma_intersection, vma_lookup
 

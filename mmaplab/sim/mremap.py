@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, Mremap, VmFlags
 from mmaplab.pte import PTE_MARKER_GUARD
@@ -21,7 +21,7 @@ from mmaplab.sim.fault import mm_of
 from mmaplab.sim.merge import vma_merge_new_range
 from mmaplab.sim.mm_types import MmStruct, TaskStruct, VmArea
 from mmaplab.sim.mmap import do_munmap, fail, page_align, populate_vma_page_range
-from mmaplab.sim.rlimit import can_do_mlock, may_expand_vm
+from mmaplab.sim.rlimit import may_expand_vm, mlock_future_ok, vm_enough_memory
 from mmaplab.sim.vma import chosen_area, find_vma_intersection, vma_adjust, vma_link, vma_lookup
 
 FLAGS = int(Mremap.MREMAP_MAYMOVE | Mremap.MREMAP_FIXED | Mremap.MREMAP_DONTUNMAP)
@@ -37,6 +37,11 @@ class VmaRemap:
     new_len: int
     flags: int
     new_addr: int
+    delta: int = field(init=False)
+    """How much it grows or shrinks; kept when the tail has gone already (`mremap_to`)."""
+
+    def __post_init__(self) -> None:
+        self.delta = abs(self.new_len - self.old_len)
 
     @property
     def implies_new_addr(self) -> bool:
@@ -97,11 +102,18 @@ def check_prep_vma(vrm: VmaRemap) -> VmArea:
         raise fail(errno.EFAULT, f"[{vrm.addr:#x}, +{old_len:#x}) reaches over the end of its area")
     if vrm.new_len <= vrm.old_len:
         return vma
-    delta = vrm.new_len - vrm.old_len
-    if vma.vm_flags & VmFlags.VM_LOCKED:
-        can_do_mlock(vrm.task, delta)
-    may_expand_vm(vrm.task, vma.vm_flags, delta)
+    mlock_future_ok(vrm.task, vma.vm_flags, vrm.delta)
+    may_expand_vm(vrm.task, vma.vm_flags, vrm.delta)
     return vma
+
+
+def vrm_charge(vrm: VmaRemap, vma: VmArea) -> None:
+    """Raise ENOMEM where more memory would be promised than the machine has: the whole where the old area stays too.
+
+    A mapping that is cut and moved (MREMAP_FIXED) is asked about what was cut, as if it grew. Linux: vrm_charge.
+    """
+    if vma.vm_flags & VmFlags.VM_ACCOUNT:
+        vm_enough_memory(vrm.mm, vrm.new_len if vrm.flags & Mremap.MREMAP_DONTUNMAP else vrm.delta)
 
 
 def mremap_at(vrm: VmaRemap, vma: VmArea) -> int:
@@ -112,6 +124,7 @@ def mremap_at(vrm: VmaRemap, vma: VmArea) -> int:
         do_munmap(vrm.task, vrm.addr + vrm.new_len, vrm.old_len - vrm.new_len)
         return vrm.addr
     if can_expand_in_place(vrm, vma):
+        vrm_charge(vrm, vma)
         end = vrm.addr + vrm.new_len
         grown = vma_merge_new_range(
             vrm.mm, vma.vm_end, end, vma.vm_flags, vma.vm_pgoff + vma.pages, vma.vm_file, source=vma
@@ -176,6 +189,7 @@ def move_vma(vrm: VmaRemap, vma: VmArea) -> int:
     new_addr = new_address_of(vrm, vma)
     if mm.map_count >= mm.config.max_map_count - 3:
         raise fail(errno.ENOMEM, "too many areas to move one")
+    vrm_charge(vrm, vma)
     source_pgoff, flags = vma.pgoff_of(vrm.addr), vma.vm_flags
     new = copy_vma(vma, vrm.addr, new_addr, vrm.new_len, source_pgoff)
     move_page_tables(mm, vrm.addr, new_addr, min(vrm.old_len, vrm.new_len))

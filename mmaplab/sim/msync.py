@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import errno
 
-from mmaplab.constants import MOST_MINCORE_PAGES, PAGE_SHIFT, PAGE_SIZE, Ms, VmFlags
+from mmaplab.constants import MOST_MINCORE_PAGES, PAGE_SHIFT, PAGE_SIZE, U64, Ms, VmFlags
 from mmaplab.sim.arguments import few_enough
 from mmaplab.sim.fault import mm_of
 from mmaplab.sim.mm_types import TaskStruct, VmArea
-from mmaplab.sim.mmap import U64, fail, page_align
+from mmaplab.sim.mmap import fail, page_align
 from mmaplab.sim.writeback import file_write_and_wait
 
 # ---------------------------------------------------------------- mincore

@@ -5,21 +5,19 @@ No logic lives here. A system call's numbers are checked to be numbers; all else
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mmaplab.constants import MAP_TYPE, PAGE_SIZE, SEEK_SET, Map
+from mmaplab.constants import PAGE_SIZE, SEEK_SET, U64
 from mmaplab.interface import FaultCounts, MapsEntry, Stat
 from mmaplab.sim import brk, cpu, madvise, mlock, mmap, mprotect, mremap, msync, namei, readwrite, rlimit
-from mmaplab.sim.arguments import U64, c_int, octets, s64, text, u64, whole
+from mmaplab.sim.arguments import c_int, octets, s64, text, u64, whole
 from mmaplab.sim.events import Syscall
 from mmaplab.sim.fault import mm_of, syscall_out_of_memory
 from mmaplab.sim.memory import OutOfMemory
 from mmaplab.sim.mm_types import MmStruct, TaskStruct, VmArea
 from mmaplab.sim.namei import Files
-from mmaplab.sim.pagecache import ihold, iput
 from mmaplab.sim.trace import Span
 
 
@@ -146,8 +144,7 @@ class Process:
     def ftruncate(self, fd: int, length: int) -> None:
         """ftruncate(2)."""
         with self._call("ftruncate", fd=whole("fd", fd), length=s64("length", length)):
-            if length < 0:  # looked at before the descriptor is
-                raise mmap.fail(errno.EINVAL, f"ftruncate to {length}: a file has no negative size")
+            readwrite.length_ok(length)
             readwrite.do_ftruncate(self.task, self._machine, self.task.files.fdget(fd), length)
 
     def fsync(self, fd: int) -> None:
@@ -173,18 +170,7 @@ class Process:
         args = {"addr": u64("addr", addr), "length": u64("length", length), "prot": whole("prot", prot)}
         args |= {"flags": whole("flags", flags), "fd": whole("fd", fd), "offset": s64("offset", offset)}
         with self._call("mmap", **args) as span:
-            if offset % PAGE_SIZE:
-                raise mmap.fail(errno.EINVAL, f"offset {offset:#x} is not a multiple of the page size")
-            file = None if flags & Map.MAP_ANONYMOUS else self.task.files.fdget(fd)
-            shm = None
-            if file is None and flags & MAP_TYPE == Map.MAP_SHARED and not flags & Map.MAP_HUGETLB:
-                shm = self._files.nameless("/dev/zero", mmap.page_align(length))
-                ihold(shm)
-            try:
-                span.outcome = mmap.do_mmap(self.task, addr, length, prot, flags, file, offset, shm)
-            finally:
-                if shm is not None:
-                    iput(shm)  # it goes, unless an area has it now
+            span.outcome = mmap.ksys_mmap_pgoff(self.task, self._files, addr, length, prot, flags, fd, offset)
             return span.outcome
 
     def munmap(self, addr: int, length: int) -> None:

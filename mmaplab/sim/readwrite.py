@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 
 from mmaplab.constants import (
+    MAX_LFS_FILESIZE,
     PAGE_SHIFT,
     RLIM_INFINITY,
     SEEK_CUR,
@@ -110,7 +111,7 @@ def verify_area(file: File, offset: int | None, count: int) -> int:
     Linux: rw_verify_area, fs/read_write.c.
     """
     pos = file.f_pos if offset is None else offset
-    if pos < 0 or pos + count >= 2**63:
+    if pos < 0 or pos + count > MAX_LFS_FILESIZE:
         raise OSError(errno.EINVAL, f"{count} bytes at {pos}: negative, or beyond the largest position")
     return pos
 
@@ -177,6 +178,12 @@ def pages_with_data(inode: Inode) -> set[int]:
     return disk.pages_with_blocks(inode.ino) | (disk.files[inode.ino].unwritten & cached)
 
 
+def length_ok(length: int) -> None:
+    """Raise EINVAL for a negative size, which is looked at before the descriptor. Linux: do_sys_ftruncate."""
+    if length < 0:
+        raise OSError(errno.EINVAL, f"ftruncate to {length}: a file has no negative size")
+
+
 def do_ftruncate(task: TaskStruct, machine: Machine, file: File, length: int) -> None:
     """Set the file's size; raises EINVAL, EFBIG. Linux: do_ftruncate, inode_newsize_ok.
 
@@ -184,8 +191,8 @@ def do_ftruncate(task: TaskStruct, machine: Machine, file: File, length: int) ->
     ETXTBSY; EINTR, EIO, EPERM file system that cannot extend, EPERM file seal, the signal SIGXFSZ.
     """
     inode = file.f_inode
-    if length < 0 or not file.writable or inode.kind != "file":
-        raise OSError(errno.EINVAL, f"ftruncate to {length}: negative, or the descriptor is not open for writing")
+    if not file.writable or inode.kind != "file":
+        raise OSError(errno.EINVAL, f"ftruncate to {length}: this is no file, or not open for writing")
     limit = task.rlimits[Rlimit.RLIMIT_FSIZE]
     if length > inode.i_size and length > min(limit, inode.i_sb.s_maxbytes):
         raise OSError(errno.EFBIG, f"{length} bytes are more than the largest file, or more than RLIMIT_FSIZE")

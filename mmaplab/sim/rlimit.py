@@ -69,6 +69,7 @@ def may_expand_vm(task: TaskStruct, flags: VmFlags, size: int) -> None:
 def vm_enough_memory(mm: MmStruct, size: int) -> None:
     """Raise ENOMEM for a promise that the machine could not keep at all. Linux: __vm_enough_memory, mm/util.c.
 
+    It is asked for `size` bytes more, and does not look at what was promised before (overcommit_memory 0).
     Leaves out: strict accounting (overcommit_memory 2).
     """
     if mm.config.overcommit_memory == 0 and size > mm.config.commit_limit_bytes:
@@ -76,26 +77,33 @@ def vm_enough_memory(mm: MmStruct, size: int) -> None:
 
 
 def acct_stack_growth(task: TaskStruct, flags: VmFlags, size: int, grow: int) -> None:
-    """Raise ENOMEM, EAGAIN or EPERM if the limits forbid a stack of `size` bytes, `grow` more than it had.
+    """Raise ENOMEM or EAGAIN if the limits forbid a stack of `size` bytes, `grow` more than it had.
 
     Linux: acct_stack_growth, mm/vma.c.
     """
     may_expand_vm(task, flags, grow)
     if size > task.rlimits[Rlimit.RLIMIT_STACK]:
         raise OSError(errno.ENOMEM, f"RLIMIT_STACK allows {task.rlimits[Rlimit.RLIMIT_STACK]} bytes")
-    if flags & VmFlags.VM_LOCKED:
-        can_do_mlock(task, grow)
+    mlock_future_ok(task, flags, grow)
     if task.mm is not None:
         vm_enough_memory(task.mm, grow)
 
 
-def can_do_mlock(task: TaskStruct, size: int) -> None:
-    """Raise EPERM or EAGAIN where `size` more bytes must not be locked. Linux: can_do_mlock, mlock_future_ok."""
+def can_do_mlock(task: TaskStruct) -> None:
+    """Raise EPERM where the process may lock nothing at all. Linux: can_do_mlock, mm/mlock.c."""
+    assert task.mm is not None, "a task that has exited locks no memory"
+    if task.rlimits[Rlimit.RLIMIT_MEMLOCK] == 0 and not task.mm.config.cap_ipc_lock:
+        raise OSError(errno.EPERM, "RLIMIT_MEMLOCK is 0")
+
+
+def mlock_future_ok(task: TaskStruct, flags: VmFlags, size: int) -> None:
+    """Raise EAGAIN where an area with these flags would lock more than is allowed, with `size` bytes more.
+
+    Linux: mlock_future_ok, mm/mmap.c.
+    """
     mm, limit = task.mm, task.rlimits[Rlimit.RLIMIT_MEMLOCK]
     assert mm is not None, "a task that has exited locks no memory"
-    if mm.config.cap_ipc_lock:
+    if not flags & VmFlags.VM_LOCKED or mm.config.cap_ipc_lock:
         return
-    if limit == 0:
-        raise OSError(errno.EPERM, "RLIMIT_MEMLOCK is 0")
     if mm.locked_vm * PAGE_SIZE + size > limit:
         raise OSError(errno.EAGAIN, f"RLIMIT_MEMLOCK allows {limit} bytes")

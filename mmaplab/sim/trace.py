@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ParamSpec
 
+from mmaplab.constants import Sig
 from mmaplab.sim.events import Done, Event
 
 Fields = ParamSpec("Fields")
@@ -120,5 +121,5 @@ def describe(error: BaseException) -> str:
         return errno.errorcode.get(error.errno, f"errno {error.errno}")
     signo = getattr(error, "signo", None)
     if signo is not None:
-        return {7: "SIGBUS", 9: "SIGKILL", 11: "SIGSEGV"}.get(signo, f"signal {signo}")
+        return Sig(signo).name if signo in set(Sig) else f"signal {signo}"
     return type(error).__name__

@@ -1,10 +1,10 @@
-"""Virtual memory areas: which ranges exist, and how ranges join and split.
+"""Virtual memory areas: which ranges exist, how they are found, and where a new one goes.
 
     0123456789abc        one letter per page
-    AAA..BB*CC...        '*' touches B and C: it merges only if flags, file and file offset all continue
+    AAA..BB.CC...        at 4: find_vma finds B, vma_lookup nothing. A new area of two pages goes to b, the highest gap
 
 Areas of one mm are sorted, page-aligned and never overlap (invariants.py). The three doors `vma_link`, `vma_adjust` and
-`vma_unlink` change them; everything else asks, or decides.
+`vma_unlink` change them; everything else asks, or decides. How areas join and split is in merge.py.
 
 Linux: mm/vma.c, mm/mmap.c. Leaves out: locks, memory policy, userfaultfd.
 """
@@ -12,8 +12,9 @@ Linux: mm/vma.c, mm/mmap.c. Leaves out: locks, memory policy, userfaultfd.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
-from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, VmFlags
+from mmaplab.constants import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, VmFlags, page_align_up
 from mmaplab.sim.events import VmaAdjust, VmaLink, VmaUnlink
 from mmaplab.sim.file import File, fput, get_file
 from mmaplab.sim.mm_types import MmStruct, VmArea, is_data_mapping, vm_get_page_prot
@@ -22,6 +23,9 @@ STACK_GUARD_GAP = 256 * PAGE_SIZE
 """Bytes kept free below an area that grows downwards."""
 LOW_START, LOW_END = 0x4000_0000, 0x8000_0000
 """Where MAP_32BIT places areas: the second GiB."""
+
+Search = Callable[[MmStruct, int, int], int]
+"""A function that is given a length and a hint, and returns the start of a free range; raises ENOMEM."""
 
 
 # ---------------------------------------------------------------- doors
@@ -44,14 +48,13 @@ def vma_adjust(
     start: int | None = None,
     end: int | None = None,
     flags: VmFlags | None = None,
-    pgoff: int | None = None,
 ) -> None:
-    """Change an area's bounds, flags or offset; a moved start moves `vm_pgoff` along. Linux: vma_set_range."""
+    """Change an area's bounds or flags; a moved start moves `vm_pgoff` along. Linux: vma_set_range."""
     old = vma.vm_start
     vm_stat_account(vma, -vma.pages)
     new_start = vma.vm_start if start is None else start
     new_end = vma.vm_end if end is None else end
-    vma.vm_pgoff = vma.vm_pgoff + ((new_start - old) >> PAGE_SHIFT) if pgoff is None else pgoff
+    vma.vm_pgoff += (new_start - old) >> PAGE_SHIFT
     vma.vm_mm.mm_mt.resize(vma, new_start, new_end)
     if flags is not None:
         vma.vm_flags = VmFlags(flags)
@@ -123,20 +126,22 @@ def get_unmapped_area(
 
     `length` is a positive multiple of the page size. Large ranges may start on 2 MiB (`thp_get_unmapped_area`).
     Raises OSError(ENOMEM) when no gap is large enough.
-    Linux: __get_unmapped_area, arch_get_unmapped_area_topdown. Leaves out: randomization, MAP_32BIT.
+    Linux: __get_unmapped_area. Leaves out: randomization; MAP_32BIT, which asks `low_area`.
     """
-    config = mm.config
-    if length > config.task_size:
-        raise OSError(errno.ENOMEM, f"{length:#x} bytes do not fit into an address space of {config.task_size:#x}")
-    if hint:
-        addr = max(hint & -PAGE_SIZE, config.mmap_min_addr)
-        above = find_vma(mm, addr)
-        if addr + length <= config.task_size and (above is None or addr + length <= vm_start_gap(above)):
-            return addr
+    if length > mm.config.task_size:
+        raise OSError(errno.ENOMEM, f"{length:#x} bytes do not fit into an address space of {mm.config.task_size:#x}")
     if thp_aligned(mm, length, hint, file, pgoff, shared):
-        aligned = thp_get_unmapped_area(mm, length, pgoff if file else 0)
-        if aligned is not None:
-            return aligned
+        return thp_get_unmapped_area(mm, length, hint, pgoff if file else 0, arch_get_unmapped_area_topdown)
+    return arch_get_unmapped_area_topdown(mm, length, hint)
+
+
+def arch_get_unmapped_area_topdown(mm: MmStruct, length: int, hint: int) -> int:
+    """Return `hint` where the range is free there, else the highest free range; raises ENOMEM. Linux: the same name."""
+    if hint:
+        addr = max(hint & -PAGE_SIZE, page_align_up(mm.config.mmap_min_addr))
+        above = find_vma(mm, addr)
+        if addr + length <= mm.config.task_size and (above is None or addr + length <= vm_start_gap(above)):
+            return addr
     return vm_unmapped_area(mm, length)
 
 
@@ -201,18 +206,29 @@ def vm_start_gap(vma: VmArea) -> int:
     return max(0, vma.vm_start - STACK_GUARD_GAP) if vma.vm_flags & VmFlags.VM_GROWSDOWN else vma.vm_start
 
 
-def low_area(mm: MmStruct, hint: int, size: int) -> int:
-    """Return the lowest free range from 1 to 2 GiB, or `hint` where that is free and below 2 GiB; raises ENOMEM.
+def low_area(mm: MmStruct, length: int, hint: int, file: File | None, pgoff: int, shared: bool) -> int:
+    """Return a free range below 2 GiB, for MAP_32BIT; takes and raises what `get_unmapped_area` does.
 
-    Linux: arch_get_unmapped_area, find_start_end (MAP_32BIT), arch/x86/kernel/sys_x86_64.c. Leaves out: the random
-    place of the first one.
+    Linux: __get_unmapped_area.
     """
-    hint &= -PAGE_SIZE
-    if hint and hint + size <= LOW_END and find_vma_intersection(mm, hint, hint + size) is None:
-        return max(hint, mm.config.mmap_min_addr)
-    addr = mm.mm_mt.empty_area(LOW_START, LOW_END, size)
+    if thp_aligned(mm, length, hint, file, pgoff, shared):
+        return thp_get_unmapped_area(mm, length, hint, pgoff if file else 0, arch_get_unmapped_area)
+    return arch_get_unmapped_area(mm, length, hint)
+
+
+def arch_get_unmapped_area(mm: MmStruct, length: int, hint: int) -> int:
+    """Return `hint` where the range is free there and ends below 2 GiB, else the lowest free range above 1 GiB.
+
+    Raises ENOMEM. Linux: arch_get_unmapped_area, find_start_end (MAP_32BIT), arch/x86/kernel/sys_x86_64.c. Leaves out:
+    the random place of the first one.
+    """
+    if hint:
+        above = find_vma(mm, hint)
+        if hint + length <= LOW_END and (above is None or hint + length <= vm_start_gap(above)):
+            return hint
+    addr = unmapped_area(mm, length, LOW_START, LOW_END)
     if addr is None:
-        raise OSError(errno.ENOMEM, f"MAP_32BIT: no {size:#x} bytes are free between 1 and 2 GiB")
+        raise OSError(errno.ENOMEM, f"MAP_32BIT: no {length:#x} bytes are free between 1 and 2 GiB")
     return addr
 
 
@@ -232,14 +248,17 @@ def thp_aligned(mm: MmStruct, length: int, hint: int, file: File | None, pgoff: 
     return -(-offset // PMD_SIZE) * PMD_SIZE + PMD_SIZE <= offset + length
 
 
-def thp_get_unmapped_area(mm: MmStruct, length: int, pgoff: int) -> int | None:
-    """Return a range whose start has the same remainder by 2 MiB as the file offset, or None if there is no room.
+def thp_get_unmapped_area(mm: MmStruct, length: int, hint: int, pgoff: int, search: Search) -> int:
+    """Return a range whose start has the same remainder by 2 MiB as the file offset, if there is room for it.
 
-    Linux: __thp_get_unmapped_area, mm/huge_memory.c.
+    `search` finds the room: 2 MiB more than is asked for, so also `hint` is used only where so much is free.
+    Linux: thp_get_unmapped_area, __thp_get_unmapped_area, mm/huge_memory.c.
     """
     try:
-        addr = vm_unmapped_area(mm, length + PMD_SIZE)
+        addr = search(mm, length + PMD_SIZE, hint)
     except OSError:
-        return None
+        return search(mm, length, hint)
+    if addr == hint:
+        return addr
     shift = (pgoff * PAGE_SIZE - addr) % PMD_SIZE
     return addr + (shift or PMD_SIZE)

@@ -23,15 +23,18 @@ from mmaplab.constants import (
     MADV_RANDOM,
     MADV_REMOVE,
     MADV_WILLNEED,
+    MAP_32BIT,
     MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
     MAP_GROWSDOWN,
     MAP_LOCKED,
+    MAP_NORESERVE,
     MAP_POPULATE,
     MAP_PRIVATE,
     MAP_SHARED,
     MAP_SHARED_VALIDATE,
+    MAP_SYNC,
     MREMAP_DONTUNMAP,
     MREMAP_FIXED,
     MREMAP_MAYMOVE,
@@ -41,6 +44,7 @@ from mmaplab.constants import (
     O_RDWR,
     O_TMPFILE,
     O_TRUNC,
+    O_WRONLY,
     PROT_EXEC,
     PROT_NONE,
     PROT_READ,
@@ -767,6 +771,102 @@ def memory_for_execution_only_lends_no_identity(p: Process) -> None:
     p.mprotect(ARENA + 0x1000, 0x4000, PROT_WRITE)
 
 
+MIB = 1 << 20
+LOW = 0x4000_0000
+
+
+def low_memory_with_a_hole(p: Process, start: int, length: int) -> None:
+    """Take the second GiB, all but one hole: where MAP_32BIT begins to search is left to chance."""
+    p.mmap(LOW, LOW, PROT_NONE, FIXED_ANON)
+    p.munmap(start, length)
+
+
+@regression()
+def low_memory_is_never_taken_twice(p: Process) -> None:
+    """MAP_32BIT raises a hint to mmap_min_addr before it looks whether the range is free there."""
+    low_memory_with_a_hole(p, 0x5000_1000, 0x10000)
+    for hint in (0x1000, 0x1000, 0x10000, 0x1_0000_0000, 0x3000_0000):
+        p.mmap(hint, 0x1000, RW, ANON | MAP_32BIT)
+
+
+@regression()
+def low_memory_keeps_its_distance_from_a_stack(p: Process) -> None:
+    """MAP_32BIT grants no hint in the guard gap below what grows downwards."""
+    low_memory_with_a_hole(p, 0x5000_1000, 8 * MIB)
+    p.mmap(0x5070_0000, 0x1000, RW, FIXED_ANON | MAP_GROWSDOWN)
+    for pages in (4, 256, 257):
+        p.mmap(0x5070_0000 - pages * 0x1000, 0x1000, RW, ANON | MAP_32BIT)
+
+
+@regression()
+def low_memory_of_2_mib_is_aligned(p: Process) -> None:
+    """MAP_32BIT places whole multiples of 2 MiB on one; from a start that is aligned, on the next."""
+    low_memory_with_a_hole(p, 0x5000_1000, 10 * MIB)
+    for length in (2 * MIB, 0x1000, 2 * MIB, 2 * MIB):
+        p.mmap(0, length, RW, ANON | MAP_32BIT)
+    p.munmap(0x6000_0000, 8 * MIB)
+    p.mmap(0, 2 * MIB, RW, ANON | MAP_32BIT)
+    p.mmap(0, 2 * MIB, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_32BIT)
+    for length in (8 * MIB, 3 << 30):
+        with suppress(OSError):
+            p.mmap(0, length, RW, ANON | MAP_32BIT)
+
+
+@regression({"f0": FileData(8 * MIB)})
+def low_mappings_of_a_file_keep_its_remainder(p: Process) -> None:
+    """MAP_32BIT places a file of ext4 as far from 2 MiB as its offset is, and grants a hint only with 2 MiB spare."""
+    fd = p.open("f0")
+    low_memory_with_a_hole(p, 0x5000_1000, 24 * MIB)
+    p.mmap(0, 4 * MIB, PROT_READ, MAP_SHARED | MAP_32BIT, fd)
+    p.mmap(0, 4 * MIB, PROT_READ, MAP_SHARED | MAP_32BIT, fd, 0x3000)
+    p.mmap(0, 0x1000, PROT_READ, MAP_SHARED | MAP_32BIT, fd)
+    p.munmap(0x6000_0000, 4 * MIB)
+    for _ in range(2):
+        p.mmap(0x6000_0000, 4 * MIB, PROT_READ, MAP_SHARED | MAP_32BIT, fd)
+
+
+@regression({"f0": FileData(8 * MIB)})
+def a_hint_for_a_large_file_needs_2_mib_to_spare(p: Process) -> None:
+    """On ext4 the hint is tried with the length that alignment needs; where only that is missing, it is ignored."""
+    fd = p.open("f0")
+    p.mmap(ARENA - 0x1E_0000, 1 << 30, PROT_NONE, FIXED_ANON)
+    for hint, room in ((0x10_1000_0000, 4 * MIB), (0x10_2000_0000, 6 * MIB), (0x10_3000_1000, 6 * MIB)):
+        p.munmap(hint, room)
+        p.mmap(hint, 4 * MIB, PROT_READ, MAP_SHARED, fd)
+    a = p.mmap(0, 4 * MIB, PROT_READ, MAP_SHARED, fd)
+    p.munmap(0x10_0800_0000, 4 * MIB)
+    p.mremap(a, 4 * MIB, 4 * MIB, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0x10_0800_0000)
+
+
+@regression(PAGES_20)
+def the_right_to_write_is_looked_at_before_map_sync(p: Process) -> None:
+    """ext4 knows MAP_SYNC, and refuses it late: EACCES comes first; tmpfs does not know it: EOPNOTSUPP comes first."""
+    for mode in (0, O_RDWR, O_WRONLY):
+        fd = p.open("f0", mode)
+        for kind in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
+            for prot in (PROT_READ, PROT_WRITE, RW):
+                with suppress(OSError):
+                    p.mmap(0, 0x1000, prot, kind | MAP_SYNC, fd)
+
+
+@regression(PAGES_20)
+def what_grows_is_promised(p: Process) -> None:
+    """mremap asks for the growth of private writable memory as mmap does: ENOMEM beyond the machine's memory."""
+    much = 1 << 45
+    read_only = p.mmap(0, 0x1000, PROT_READ, ANON)
+    unpromised = p.mmap(0, 0x1000, RW, ANON | MAP_NORESERVE)
+    for old in (
+        p.mmap(ARENA, 0x1000, RW, FIXED_ANON),
+        p.mmap(0, 0x1000, RW, ANON),
+        p.mmap(0, 0x1000, RW, MAP_PRIVATE, p.open("f0")),
+        read_only,
+        unpromised,
+    ):
+        for flags, target in ((0, 0), (MREMAP_MAYMOVE, 0), (MREMAP_MAYMOVE | MREMAP_FIXED, 2 * ARENA)):
+            with suppress(OSError):
+                p.mremap(old, 0x1000, much, flags, target)
+
+
 @pytest.mark.live
 @pytest.mark.parametrize(("program", "files", "warm"), COLLECTION, ids=[case[0].__name__ for case in COLLECTION])
 def test_both_kernels_agree(live: Pair, program: Program, files: dict[str, FileData], warm: bool) -> None:
@@ -791,3 +891,62 @@ def test_pages_cached_by_reads_where_the_window_has_128_kib(reads: tuple[int, ..
             p.read(fd, pages * 4096)
         a = p.mmap(0, 4096 * 1000, PROT_READ, MAP_SHARED, fd)
         assert p.mincore(a, 4096 * 1000) == [True] * cached + [False] * (1000 - cached)
+
+
+def promised_memory_is_replaced(p: Process, most: int) -> None:
+    """What a mapping replaces was promised already: only the rest is asked for; of shared memory, everything."""
+    p.mmap(ARENA, most, RW, FIXED_ANON)
+    p.mmap(ARENA, most + most // 2, RW, FIXED_ANON)
+    for flags in (FIXED_ANON, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED):
+        for start in (ARENA, ARENA + 4 * most):
+            with suppress(OSError):
+                p.mmap(start, 3 * most, RW, flags)
+
+
+def what_is_cut_is_asked_for_as_if_it_grew(p: Process, most: int) -> None:
+    """mremap that cuts and moves (MREMAP_FIXED) is ENOMEM where what it cuts is more than the machine's memory."""
+    p.mmap(ARENA, most, RW, FIXED_ANON)
+    p.mmap(ARENA + most, most, RW, FIXED_ANON)
+    with suppress(OSError):
+        p.mremap(ARENA, 2 * most, 0x1000, MREMAP_MAYMOVE | MREMAP_FIXED, 8 * ARENA)
+
+
+def a_mapping_that_also_stays_is_promised_twice(p: Process, most: int) -> None:
+    """MREMAP_DONTUNMAP asks for the whole length; a plain move of the same area asks for nothing."""
+    p.mmap(ARENA, most, RW, FIXED_ANON)
+    p.mmap(ARENA + most, most, RW, FIXED_ANON)
+    with suppress(OSError):
+        p.mremap(ARENA, 2 * most, 2 * most, MREMAP_MAYMOVE | MREMAP_DONTUNMAP)
+    p.mremap(ARENA, 2 * most, 2 * most, MREMAP_MAYMOVE | MREMAP_FIXED, 8 * ARENA)
+
+
+def a_child_is_promised_everything_once_more(p: Process, most: int) -> None:
+    """fork asks area by area: ENOMEM where one is too large. The areas before it are write-protected by then."""
+    small = p.mmap(ARENA - 0x10000, 0x2000, RW, FIXED_ANON)
+    p.store(small, b"x")
+    p.mmap(ARENA, most, RW, FIXED_ANON)
+    p.mmap(ARENA + most, most, RW, FIXED_ANON)
+    with suppress(OSError):
+        p.fork()
+    p.store(small, b"y")
+    p.munmap(ARENA, 0x1000)
+    p.munmap(ARENA + most, most)
+    p.fork().store(small, b"z")
+    p.load(small)
+
+
+PROMISES = (
+    promised_memory_is_replaced,
+    what_is_cut_is_asked_for_as_if_it_grew,
+    a_mapping_that_also_stays_is_promised_twice,
+    a_child_is_promised_everything_once_more,
+)
+"""Programs that are given a little less than the most that this machine promises at once, in whole pages."""
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("program", PROMISES)
+def test_both_kernels_promise_as_much(live: Pair, program: Callable[[Process, int], None]) -> None:
+    most = live.config.commit_limit_bytes * 3 // 4 & -(2 * MIB)
+    difference = run_python(lambda p: program(p, most), live, {}, True).difference
+    assert difference is None, str(difference)

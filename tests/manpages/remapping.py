@@ -17,6 +17,7 @@ from mmaplab.constants import (
     PROT_WRITE,
     RLIMIT_AS,
     RLIMIT_DATA,
+    RLIMIT_MEMLOCK,
     TASK_SIZE,
 )
 from mmaplab.interface import Process
@@ -170,6 +171,13 @@ def locked(p: Process, pages: int = 2) -> int:
     return a
 
 
+def locked_and_forbidden(p: Process) -> int:
+    """Lock two pages, and forbid any further lock."""
+    a = locked(p)
+    p.setrlimit(RLIMIT_MEMLOCK, 0)
+    return a
+
+
 def two_kinds(p: Process) -> int:
     """Anonymous memory, and behind it a file."""
     a = anon(p, 4)
@@ -199,6 +207,7 @@ MREMAP = Page(
         ],
         "EAGAIN locked, and beyond RLIMIT_MEMLOCK": [
             Row(lambda p: p.mremap(locked(lock_limited(p, 2 * PAGE)), 8192, 12288), "EAGAIN", NO_LOCK_RIGHT),
+            Row(lambda p: p.mremap(locked_and_forbidden(p), 8192, 12288), "EAGAIN", NO_LOCK_RIGHT),
             Row(lambda p: p.mremap(locked(lock_limited(p, 2 * PAGE)), 8192, 12288) % PAGE, 0, {"cap_ipc_lock": True}),
         ],
         "EFAULT not mapped, or mappings of different types": [
