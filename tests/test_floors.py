@@ -302,7 +302,7 @@ DOORS = {
     "sim.memory": "Memory.alloc_page Memory.put_page Memory.copy Memory.clear Memory.user_store",
     "sim.inode": "Inode.__post_init__",
     "sim.pagecache": "i_size_write drop_nlink _free_unused filemap_get_folio filemap_add_folio"
-    " filemap_remove_folio folio_mark_uptodate folio_mark_dirty folio_clear_dirty",
+    " filemap_remove_folio folio_mark_uptodate folio_mark_dirty folio_clear_dirty split_folio",
     "sim.pgtable": "PageTable.pte_alloc PageTable.set_pte PageTable.clear_pte PageTable.free_tables"
     " Tlb.lookup Tlb.fill Tlb.flush",
     "sim.process": "Process._call",

@@ -357,6 +357,16 @@ class CacheDelete(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FolioSplit(Event):
+    """The folio of the `npages` pages from `index` on was halved, and the half with page `at`, down to that page."""
+
+    ino: int
+    index: int
+    npages: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class PageUptodate(Event):
     """The frame of this file page now holds the file's bytes."""
 

@@ -1,8 +1,8 @@
 """The page cache: which pages of a file are in memory, and how long the file itself stays.
 
-Looking finds a folio under the index of any of its pages (inode.py shows the structures). Five doors change the cache:
-`filemap_add_folio`, `filemap_remove_folio`, `folio_mark_uptodate`, `folio_mark_dirty` and `folio_clear_dirty`.
-Linux: mm/filemap.c, fs/inode.c, include/linux/pagemap.h.
+Looking finds a folio under the index of any of its pages (inode.py shows the structures). Six doors change the cache:
+`filemap_add_folio`, `filemap_remove_folio`, `folio_mark_uptodate`, `folio_mark_dirty`, `folio_clear_dirty` and
+`split_folio`. Linux: mm/filemap.c, mm/huge_memory.c, fs/inode.c, include/linux/pagemap.h.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from mmaplab.sim.events import (
     FileFree,
     FileSize,
     FileUnlink,
+    FolioSplit,
     PageClean,
     PageDirty,
     PageUptodate,
@@ -170,3 +171,37 @@ def folio_clear_dirty(folio: Folio) -> None:
             sb.nr_dirty -= len(folio.pages)
         for i in range(folio.index, folio.end):
             folio.mapping.host.i_sb.trace.emit(PageClean, folio.mapping.host.ino, i)
+
+
+def split_folio(folio: Folio, at: int) -> None:
+    """Halve a large folio, and the half with page `at`, and so on, until that page is a folio of its own.
+
+        pages   0123 4567        at = 5:   0123 4 5 67
+
+    Nothing may map it any more. Linux: folio_split (6.15 and later), mm/huge_memory.c.
+    """
+    mapping, start, npages = folio.mapping, folio.index, len(folio.pages)
+    while npages > 1:
+        npages //= 2
+        other = start + npages if at < start + npages else start
+        _split_off(folio, other, npages)
+        start = start if at < start + npages else start + npages
+    _split_off(folio, start, 1)
+    mapping.host.i_sb.trace.emit(FolioSplit, mapping.host.ino, folio.index, len(folio.pages), at)
+
+
+def _split_off(folio: Folio, index: int, npages: int) -> None:
+    """Make a folio of `npages` pages of a larger one; it is as its whole was. Linux: __split_folio_to_order."""
+    pages = folio.pages[index - folio.index : index - folio.index + npages]
+    part = Folio(folio.mapping, index, npages.bit_length() - 1, pages)
+    part.uptodate, part.dirty, part.dirtied_at = folio.uptodate, folio.dirty, folio.dirtied_at
+    part.write_io_error = folio.write_io_error
+    sb = folio.mapping.host.i_sb
+    sb.s_lru.pop(folio, None)
+    if folio in sb.s_dirty or (part.dirty and sb.on_disk):
+        sb.s_dirty.pop(folio, None)
+        sb.s_dirty[part] = None
+    lru_add(part)
+    for i, page in enumerate(pages, index):
+        page.folio = part
+        folio.mapping.i_pages[i] = part

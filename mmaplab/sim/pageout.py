@@ -20,9 +20,8 @@ from mmaplab.pte import PAGE_ACCESSED, PAGE_DIRTY, pte_dirty, pte_pfn
 from mmaplab.sim.inode import Folio
 from mmaplab.sim.memory import ZERO_PFN, Page
 from mmaplab.sim.mm_types import VmArea
-from mmaplab.sim.pagecache import filemap_remove_folio, folio_mark_dirty
+from mmaplab.sim.pagecache import filemap_remove_folio, folio_mark_dirty, split_folio
 from mmaplab.sim.rmap import page_vma_mapped, try_to_unmap
-from mmaplab.sim.truncate import split_folio
 
 
 def madvise_cold(vma: VmArea, start: int, end: int) -> None:

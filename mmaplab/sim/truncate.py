@@ -20,7 +20,7 @@ from mmaplab.sim.pagecache import (
     folio_clear_dirty,
     folio_mark_dirty,
     i_size_write,
-    lru_add,
+    split_folio,
 )
 from mmaplab.sim.readpage import fill
 from mmaplab.sim.rmap import try_to_unmap, unmap_mapping_range
@@ -76,37 +76,6 @@ def truncate_folio(inode: Inode, folio: Folio, first: int, at: int) -> None:
         if part.index < folio.end:
             folio_clear_dirty(part)
             filemap_remove_folio(part)
-
-
-def split_folio(folio: Folio, at: int) -> None:
-    """Halve a large folio, and the half with page `at`, and so on, until that page is a folio of its own.
-
-    Nothing may map it any more. Linux: folio_split (6.15 and later), mm/huge_memory.c.
-    """
-    start, npages = folio.index, len(folio.pages)
-    while npages > 1:
-        npages //= 2
-        other = start + npages if at < start + npages else start
-        _carve(folio, other, npages)
-        start = start if at < start + npages else start + npages
-    _carve(folio, start, 1)
-
-
-def _carve(folio: Folio, index: int, npages: int) -> None:
-    """Make a folio of `npages` pages of a larger one."""
-    pages = folio.pages[index - folio.index : index - folio.index + npages]
-    part = Folio(folio.mapping, index, npages.bit_length() - 1, pages)
-    part.uptodate, part.dirty, part.dirtied_at = folio.uptodate, folio.dirty, folio.dirtied_at
-    part.write_io_error = folio.write_io_error
-    sb = folio.mapping.host.i_sb
-    sb.s_lru.pop(folio, None)
-    if folio in sb.s_dirty or (part.dirty and sb.on_disk):
-        sb.s_dirty.pop(folio, None)
-        sb.s_dirty[part] = None
-    lru_add(part)
-    for i, page in enumerate(pages, index):
-        page.folio = part
-        folio.mapping.i_pages[i] = part
 
 
 def shmem_truncate(inode: Inode, length: int, now: float) -> None:

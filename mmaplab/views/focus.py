@@ -84,8 +84,8 @@ def _changed(focus: Focus, step: Step, event: ev.Event) -> None:
             focus.entries.add((mm, event.addr & -PAGE_SIZE))
         case ev.VmaLink() | ev.VmaAdjust() | ev.VmaUnlink():
             focus.lanes.add(f"P{space.pid}" if space else "")
-        case ev.Readahead() | ev.DiskRead() | ev.DiskWrite() | ev.DiskDiscard():
-            focus.lanes.add("cache" if isinstance(event, ev.Readahead) else "disk")
+        case ev.Readahead() | ev.FolioSplit() | ev.DiskRead() | ev.DiskWrite() | ev.DiskDiscard():
+            focus.lanes.add("cache" if isinstance(event, (ev.Readahead, ev.FolioSplit)) else "disk")
             focus.cached |= {(event.ino, i) for i in range(event.index, event.index + event.npages)}
         case ev.PageAlloc(use="anon") | ev.Zero() | ev.UserStore():
             focus.frames.add(event.pfn)

@@ -126,7 +126,7 @@ KINDS: dict[str, tuple[type[ev.Event], ...]] = {
     "held": (ev.TlbFill,),
     "no entry": (ev.ClearPte, ev.TlbMiss, ev.TlbFlush),
     "table": (ev.TableAlloc, ev.TableFree),
-    "cached": (ev.CacheHit, ev.CacheAdd, ev.PageUptodate, ev.PageClean),
+    "cached": (ev.CacheHit, ev.CacheAdd, ev.FolioSplit, ev.PageUptodate, ev.PageClean),
     "dirty": (ev.PageDirty,),
     "not cached": (ev.CacheMiss, ev.CacheDelete, ev.PageFree),
     "area": (ev.VmaLink, ev.VmaAdjust, ev.VmaUnlink),

@@ -108,7 +108,7 @@ def sentence(event: ev.Event, scene: Scene) -> str:
             return f"{event.now:g} seconds have passed since the start."
         case ev.Readahead() | ev.CacheHit() | ev.CacheMiss():
             return _pages(event, scene)
-        case ev.CacheAdd() | ev.CacheDelete() | ev.PageUptodate() | ev.PageDirty() | ev.PageClean():
+        case ev.CacheAdd() | ev.CacheDelete() | ev.PageUptodate() | ev.PageDirty() | ev.PageClean() | ev.FolioSplit():
             return _cached(event, scene)
         case ev.Signal():
             return signal(event, scene)
@@ -253,6 +253,9 @@ def _cached(event: ev.Event, scene: Scene) -> str:
             return f"Page {event.index} of {scene.file(event.ino).name} gets frame {event.pfn} in the page cache."
         case ev.CacheDelete():
             return f"Page {event.index} of {scene.file(event.ino).name} leaves the page cache."
+        case ev.FolioSplit():
+            whole = f"{pages(event.index, event.npages)} of {scene.file(event.ino).name}"
+            return f"The large folio of {whole} is split: page {event.at} is one of its own now."
         case ev.PageUptodate():
             return f"Page {event.index} of {scene.file(event.ino).name} now holds the file's bytes."
         case ev.PageDirty():

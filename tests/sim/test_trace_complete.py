@@ -15,8 +15,10 @@ from mmaplab.constants import PAGE_SIZE
 from mmaplab.fuzz.generate import generate
 from mmaplab.fuzz.profiles import PROFILES
 from mmaplab.sim import Kernel, KernelConfig, invariants
+from mmaplab.sim.events import CacheAdd, CacheDelete, FolioSplit
 from mmaplab.sim.pgtable import PageTable
 from mmaplab.sim.pipe import WouldBlock
+from mmaplab.sim.trace import Record
 from mmaplab.views.scene import final
 from tests.views.test_scene import scene_of
 
@@ -67,6 +69,37 @@ def tables_of(pgd: PageTable) -> set[tuple[int, int]]:
     return found
 
 
+Place = tuple[int, int]
+"""A file page: (inode, index)."""
+
+
+def folios_told(records: list[Record]) -> dict[Place, Place]:
+    """Return (first page, pages) of the folio of each cached page, as CacheAdd, FolioSplit and CacheDelete tell it."""
+    found: dict[Place, Place] = {}
+    for event in (record.event for record in records):
+        if isinstance(event, CacheAdd):
+            found[event.ino, event.index] = (event.index & -(1 << event.order), 1 << event.order)
+        elif isinstance(event, CacheDelete):
+            del found[event.ino, event.index]
+        elif isinstance(event, FolioSplit):
+            for index in range(event.index, event.index + event.npages):
+                size = event.npages
+                while size > 1 and index & -size == event.at & -size:
+                    size //= 2
+                found[event.ino, index] = (index & -size, size)
+    return found
+
+
+def folios_held(kernel: Kernel) -> dict[Place, Place]:
+    """Return the same of the kernel's own structures."""
+    inodes = [inode for sb in (kernel.sb, kernel.files.tmpfs) for inode in sb.s_inodes.values()]
+    return {
+        (inode.ino, index): (folio.index, len(folio.pages))
+        for inode in inodes
+        for index, folio in inode.i_mapping.i_pages.items()
+    }
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_fold_of_all_events_is_what_the_kernel_holds(profile: str, machine: str) -> None:
@@ -76,5 +109,6 @@ def test_the_fold_of_all_events_is_what_the_kernel_holds(profile: str, machine: 
         for process in kernel.processes.values():
             real.spaces[process.mm.mm].tables = tables_of(process.mm.pgd)
         assert folded == real, f"seed {seed}"
+        assert folios_told(kernel.trace.records) == folios_held(kernel), f"seed {seed}"
         assert invariants.broken(kernel) == [], f"seed {seed}"
         assert kernel.trace.depth == 0
