@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from mmaplab.calls import perform
-from mmaplab.constants import PAGE_SIZE
+from mmaplab.constants import MADV_PAGEOUT, MADV_REMOVE, MAP_SHARED, O_CREAT, O_RDWR, PAGE_SIZE, PROT_READ, PROT_WRITE
 from mmaplab.fuzz.generate import generate
 from mmaplab.fuzz.profiles import PROFILES
 from mmaplab.sim import Kernel, KernelConfig, invariants
@@ -112,3 +112,23 @@ def test_the_fold_of_all_events_is_what_the_kernel_holds(profile: str, machine: 
         assert folios_told(kernel.trace.records) == folios_held(kernel), f"seed {seed}"
         assert invariants.broken(kernel) == [], f"seed {seed}"
         assert kernel.trace.depth == 0
+
+
+@pytest.mark.parametrize("length", [1, PAGE_SIZE, 5 * PAGE_SIZE + 7, 16 * PAGE_SIZE, 63 * PAGE_SIZE])
+def test_the_trace_tells_how_large_folios_are_split(length: int) -> None:
+    """By a cut, by a hole, and by MADV_PAGEOUT of a part."""
+    kernel = Kernel(check=invariants.check)
+    p = kernel.spawn()
+    fd = p.open("f", O_RDWR | O_CREAT)
+    for _ in range(3):
+        p.pwrite(fd, bytes(64 * PAGE_SIZE), 0)
+        p.fsync(fd)
+        a = p.mmap(0, 64 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd)
+        p.load(a)
+        p.madvise(a + 3 * PAGE_SIZE, 2 * PAGE_SIZE, MADV_PAGEOUT)
+        p.madvise(a + 33 * PAGE_SIZE, 3 * PAGE_SIZE, MADV_REMOVE)
+        p.munmap(a, 64 * PAGE_SIZE)
+        p.ftruncate(fd, length)
+        assert folios_told(kernel.trace.records) == folios_held(kernel)
+        p.ftruncate(fd, 0)
+    assert sum(isinstance(record.event, FolioSplit) for record in kernel.trace.records) > 3
