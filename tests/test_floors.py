@@ -37,12 +37,12 @@ TOWERS = {
         uses=(),
         floors=(
             "constants lab notes releases",
-            "interface pte",
+            "arguments interface pte",
             "mmaplab",  # mmaplab/__init__.py
         ),
     ),
     "sim": Tower(  # the simulated kernel: no clock, no chance, nothing of the live machine
-        uses=("constants", "interface", "pte", "releases"),
+        uses=("arguments", "constants", "interface", "pte", "releases"),
         floors=(
             "sim.arguments sim.events sim.config sim.maple sim.slots",
             "sim.trace",

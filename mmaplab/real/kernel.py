@@ -20,10 +20,11 @@ import weakref
 from pathlib import Path
 from typing import Protocol, Self
 
+from mmaplab.arguments import octets
 from mmaplab.constants import MOST_FILE_BYTES, PAGE_SIZE
 from mmaplab.lab import NotAvailable
 from mmaplab.real import files, libc
-from mmaplab.real.arguments import existing_name, octets, plain_name
+from mmaplab.real.arguments import existing_name, plain_name
 from mmaplab.real.executors import NativeExecutor, ScriptedExecutor
 from mmaplab.real.interrupts import uninterrupted
 from mmaplab.real.process import LinuxProcess

@@ -7,11 +7,12 @@ import os
 import struct
 from pathlib import Path
 
+from mmaplab.arguments import octets, s64, u64, whole
 from mmaplab.constants import MOST_MINCORE_PAGES, PAGE_SIZE, SEEK_SET, TASK_SIZE, Map, Mremap
 from mmaplab.interface import FaultCounts, MapsEntry, Stat
 from mmaplab.lab import NotAvailable
 from mmaplab.real import procfs
-from mmaplab.real.arguments import c_string, descriptor, existing_name, octets, offset64, u64, whole
+from mmaplab.real.arguments import c_string, descriptor, existing_name
 from mmaplab.real.channel import LARGE_BYTES
 from mmaplab.real.interrupts import uninterrupted
 from mmaplab.real.perf import FaultEvent, FaultRing
@@ -109,7 +110,7 @@ class LinuxProcess:
 
     def pread(self, fd: int, n: int, offset: int) -> bytes:
         """pread(2); more than 16 MiB is read in pieces."""
-        return self._read("pread64", fd, u64("n", n), offset64(offset))
+        return self._read("pread64", fd, u64("n", n), s64("offset", offset))
 
     def _read(self, name: str, fd: int, n: int, offset: int | None) -> bytes:
         if n > TASK_SIZE:  # no buffer is as large: the kernel looks at the number before it looks for bytes
@@ -131,7 +132,7 @@ class LinuxProcess:
 
     def pwrite(self, fd: int, data: bytes, offset: int) -> int:
         """pwrite(2); more than 16 MiB is written in pieces."""
-        return self._write("pwrite64", fd, octets(data), offset64(offset))
+        return self._write("pwrite64", fd, octets(data), s64("offset", offset))
 
     def _write(self, name: str, fd: int, data: bytes, offset: int | None) -> int:
         done = 0
@@ -145,11 +146,11 @@ class LinuxProcess:
 
     def lseek(self, fd: int, offset: int, whence: int = SEEK_SET) -> int:
         """lseek(2)."""
-        return self._call("lseek", descriptor(fd), offset64(offset), whole("whence", whence))
+        return self._call("lseek", descriptor(fd), s64("offset", offset), whole("whence", whence))
 
     def ftruncate(self, fd: int, length: int) -> None:
         """ftruncate(2)."""
-        self._call("ftruncate", descriptor(fd), offset64(length, "length"))
+        self._call("ftruncate", descriptor(fd), s64("length", length))
 
     def fsync(self, fd: int) -> None:
         """fsync(2)."""
@@ -178,7 +179,7 @@ class LinuxProcess:
             self._live().check_range(addr, u64("length", length))
         if not whole("flags", flags) & Map.MAP_ANONYMOUS:
             fd = descriptor(fd)
-        return self._call("mmap", addr, u64("length", length), whole("prot", prot), flags, fd, offset64(offset))
+        return self._call("mmap", addr, u64("length", length), whole("prot", prot), flags, fd, s64("offset", offset))
 
     def munmap(self, addr: int, length: int) -> None:
         """munmap(2); the worker's own memory stays, wherever the range goes."""

@@ -15,9 +15,10 @@ import math
 from collections.abc import Callable
 from typing import Self
 
+from mmaplab.arguments import octets, text, whole
 from mmaplab.constants import MOST_FILE_BYTES, PAGE_SIZE
 from mmaplab.sim import anon, cpu, filefault, flusher, fork, merge, mm, msync, readahead, vma, vmscan, writeback
-from mmaplab.sim.arguments import few_enough, octets, text, whole
+from mmaplab.sim.arguments import few_enough
 from mmaplab.sim.config import KernelConfig, checked_config
 from mmaplab.sim.disk import Disk, DiskFile
 from mmaplab.sim.events import KernelWork, TaskCreate, TaskExit

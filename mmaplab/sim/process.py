@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from mmaplab.arguments import octets, s64, text, u64, whole
 from mmaplab.constants import PAGE_SIZE, SEEK_SET, U64
 from mmaplab.interface import FaultCounts, MapsEntry, Stat
 from mmaplab.sim import brk, cpu, madvise, mlock, mmap, mprotect, mremap, msync, namei, readwrite, rlimit
-from mmaplab.sim.arguments import c_int, octets, s64, text, u64, whole
+from mmaplab.sim.arguments import c_int
 from mmaplab.sim.events import Syscall
 from mmaplab.sim.fault import mm_of, syscall_out_of_memory
 from mmaplab.sim.memory import OutOfMemory
