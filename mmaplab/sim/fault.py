@@ -193,7 +193,8 @@ def send_signal(task: TaskStruct, signo: int, code: int, addr: int, mm: MmStruct
 
     `mm` is given for a process that has lost its own already: the victim of a lack of memory.
     """
-    (mm or mm_of(task)).trace.emit(Signal, task.pid, int(signo), int(code), addr)
+    signo, code = int(signo), int(code)  # plain numbers are what the live kernel tells, too
+    (mm or mm_of(task)).trace.emit(Signal, task.pid, signo, code, addr)
     return fatal_signal(signo, code, addr)
 
 

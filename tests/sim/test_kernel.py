@@ -19,6 +19,7 @@ from mmaplab.constants import (
     PROT_READ,
     PROT_WRITE,
 )
+from mmaplab.interface import SegmentationFault
 from mmaplab.sim import Kernel, KernelConfig, invariants, merge
 from mmaplab.sim.fault import NoProgress
 from mmaplab.sim.filefault import filemap_map_pages
@@ -255,3 +256,10 @@ def test_a_place_that_is_taken_is_refused_with_its_slot() -> None:
     with pytest.raises(ValueError, match="your get_unmapped_area answered 0x70000000 for 0x8000 bytes"):
         p.mremap(0x7000_0000, PAGE, 8 * PAGE, 1)
     assert p.load(0x7000_0000, 4) == b"mine"
+
+
+def test_the_code_of_a_signal_is_a_plain_number(kernel: Kernel) -> None:
+    """As the live kernel tells it: both are shown alike."""
+    with pytest.raises(SegmentationFault) as told:
+        kernel.spawn().load(PAGE)
+    assert type(told.value.si_code) is int
