@@ -9,7 +9,7 @@
 #   make notebooks   run the notebooks again and store what they show
 #   make release     make exercises/ from solutions/
 #   make fuzz        random programs on both kernels: make fuzz N=1000 [SEED=1] [ON=tmpfs]
-#   make mutants     break the simulator on purpose: does the fuzzer notice? (ten minutes or more)
+#   make mutants     break the simulator on purpose: does the fuzzer notice? (some minutes)
 #   make bench       measure the project's numbers, store them, and put them into README.md (some minutes)
 #   make docs        the generated parts of docs/, README.md, and the instructor's notes in the notebooks
 #   make site        the whole course as pages in site/, which open without a server or a network

@@ -164,7 +164,12 @@ MUTANTS = (
         "    invalidate_inode_pages2_range(inode, first, last)\n    at = pos",
         "    at = pos",
     ),
-    Mutant("mlock of a guard succeeds", "mlock", "    if error:\n", "    if False:\n"),
+    Mutant(
+        "mlock of a guard succeeds",
+        "mlock",
+        "    if mm_populate(task, start, start + size, ignore_errors=False):",
+        "    if mm_populate(task, start, start + size, ignore_errors=True):",
+    ),
     Mutant("guards are not copied by fork", "fork", " and not parent.maybe_guard:\n", ":\n"),
 )
 """One for each rule that a learner is taught and that a program can observe."""
@@ -172,14 +177,18 @@ CONTROL = Mutant("the simulator as it is", "vma", "def find_vma(", "def find_vma
 """Nothing is changed: if this one is noticed, the programs find differences that are no mutant's."""
 
 
-def mutated(mutant: Mutant, directory: Path) -> None:
-    """Make a copy of the package in `directory`, with the mutant's line changed; ValueError where it is not one."""
-    shutil.copytree(PACKAGE, directory / "mmaplab", ignore=shutil.ignore_patterns("__pycache__"))
-    room = directory / "mmaplab" / "sim" / f"{mutant.room}.py"
-    text = room.read_text()
+def changed(mutant: Mutant) -> str:
+    """Return the text of the mutant's room with its line changed; ValueError where the line is not there once."""
+    text = (PACKAGE / "sim" / f"{mutant.room}.py").read_text()
     if text.count(mutant.old) != 1:
         raise ValueError(f"{mutant.name}: the line is {text.count(mutant.old)} times in {mutant.room}.py")
-    room.write_text(text.replace(mutant.old, mutant.new))
+    return text.replace(mutant.old, mutant.new)
+
+
+def mutated(mutant: Mutant, directory: Path) -> None:
+    """Make a copy of the package in `directory`, with the mutant's line changed; raises ValueError."""
+    shutil.copytree(PACKAGE, directory / "mmaplab", ignore=shutil.ignore_patterns("__pycache__"))
+    (directory / "mmaplab" / "sim" / f"{mutant.room}.py").write_text(changed(mutant))
 
 
 def programs_until_found(mutant: Mutant, programs: int, file_system: str = "ext4") -> int | None:
@@ -218,9 +227,11 @@ def check_control(programs: int, file_system: str = "ext4") -> None:
 def try_all(mutants: Sequence[Mutant], programs: int, jobs: int) -> dict[str, int | None]:
     """Return for each mutant how many programs it took to notice it, or None; prints a line for each.
 
-    Raises ControlDiffers.
+    Raises ControlDiffers; ValueError before anything is tried, where a mutant does not fit any more.
     """
     found: dict[str, int | None] = {}
+    for mutant in mutants:
+        changed(mutant)
     if mutants:
         check_control(programs)
     with ThreadPoolExecutor(jobs) as pool:

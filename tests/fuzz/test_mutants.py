@@ -64,7 +64,7 @@ def test_where_the_simulator_differs_by_itself_no_mutant_is_called_noticed(
 
 
 def test_the_stored_result_is_of_this_simulator() -> None:
-    """Or it says so: the whole list takes an hour, and is not run at every change."""
+    """Or it says so: the whole list takes minutes, and is not run at every change."""
     if json.loads(RESULT.read_text())["simulator"] != simulator_hash():
         pytest.skip("the stored result is of another version of mmaplab/sim or mmaplab/fuzz: make mutants")
 
