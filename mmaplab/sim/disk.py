@@ -152,7 +152,7 @@ class Disk:
     def _allocate(self, ino: int, index: int) -> None:
         """Give a page a block, the promised one where there is a promise. Linux: ext4_map_blocks."""
         record = self.files[ino]
-        self.used += index not in record.reserved | record.unwritten
+        self.used += index not in record.reserved and index not in record.unwritten
         record.reserved.discard(index)
         record.unwritten.discard(index)
         record.undo.setdefault(index, None)
