@@ -101,10 +101,24 @@ def shares(p: Process) -> None:
         ("held:child:0x10001000", ord("C")),
         ("held:child:0x10001001", ord("P")),
         ("held:p:0x10002000", -1),
+        ("shared:p:0x10000000", 0),
+        ("shared:p:0x20000000", -1),
+        ("shared:nobody:0x10000000", -1),
+        ("loaded:f:0", 0),
     ],
 )
-def test_who_uses_a_frame_at_the_end_and_what_it_holds(name: str, value: int) -> None:
+def test_whose_an_area_is_and_who_uses_a_frame_at_the_end_and_what_it_holds(name: str, value: int) -> None:
     assert measure(run_of(shares), name) == value
+
+
+def test_what_was_loaded_from_is_told_page_by_page() -> None:
+    def program(p: Process) -> None:
+        a = p.mmap(0x1000_0000, 2 * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, p.open("f"), 2 * PAGE)
+        p.load(a + PAGE)
+
+    run = run_of(program)
+    assert {page: measure(run, f"loaded:f:{page}") for page in (1, 2, 3, 4)} == {1: 0, 2: 0, 3: 1, 4: 0}
+    assert measure(run, "shared:p:0x10000000") == 1
 
 
 @pytest.mark.parametrize(("synced", "lies"), [(False, 1), (True, 0)])

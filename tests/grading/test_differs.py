@@ -37,7 +37,7 @@ def test_a_situation_in_which_they_agree_does_not_pass() -> None:
     ("arguments", "says"),
     [
         ("text", "a text, where a list of arguments"),
-        ([], "missing"),
+        ([], "it holds 0 things, and 4 are given: areas, start, end, prot"),
         ([BOTH, 0, 4, "rw"], "the rights are 'rw'"),
         ([[[2, 1, "rwx"]], 0, 4, "rw-"], "pages 2 to 1"),
         ([[[0, 2, "rwz"]], 0, 4, "rw-"], "ceiling of an area is 'rwz'"),

@@ -131,8 +131,8 @@ def calls(p: Process, kernel: Kernel) -> list[int]:
 def lines(p: Process, kernel: Kernel) -> list[int]:
     a = p.mmap(0, 6 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     found = []
-    for rights in (PROT_READ, PROT_READ | PROT_WRITE):
-        p.mprotect(a + 2 * PAGE_SIZE, PAGE_SIZE, rights)
+    for page in (2, 4):
+        p.mprotect(a + page * PAGE_SIZE, PAGE_SIZE, PROT_READ)
         found.append(len(p.maps()))
     return found
 
